@@ -1,0 +1,1 @@
+"""The Gurukul harness: one history, two drivers, one judge."""

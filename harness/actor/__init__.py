@@ -1,0 +1,1 @@
+"""What a user does: personas and the virtual user that plays them."""

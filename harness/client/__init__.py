@@ -1,0 +1,1 @@
+"""The SDK: one signed-in user of a target, behind a dialect."""

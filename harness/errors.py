@@ -1,0 +1,23 @@
+"""The one exception for trouble of our own: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+
+class Trouble(Exception):
+    """Something that keeps us from working: bad input, a target out of reach, a missing program.
+
+    A command prints it as one line and exits with status 3. It never means that a target is wrong (that is a
+    finding) nor that one call failed (that is an op's outcome).
+
+    Args:
+        what: what is wrong, in a few words, without a full stop.
+        remedy: what the reader can do, in the imperative; empty when nothing can be said.
+    """
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what, remedy)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.remedy}" if self.remedy else self.what

@@ -1,0 +1,1 @@
+"""What happened: ops, the outcome of a call, and the journal that keeps them."""

@@ -1,0 +1,62 @@
+"""One op: something that a user called or saw, with when, and with what outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """What became of a call: it took effect, it certainly did not, or nobody can tell."""
+
+    OK = "ok"
+    FAIL = "fail"
+    INFO = "info"
+
+
+class Via(StrEnum):
+    """The way on which an op went or a fact came in."""
+
+    HTTP = "http"
+    WS = "ws"
+    POLL = "poll"
+    DB = "db"
+    RTC = "rtc"
+    SELF = "self"
+    """Nothing was sent: the driver did it to itself (a closed tab, the drain at the end)."""
+
+
+@dataclass(slots=True)
+class Op:
+    """One line of a history.
+
+    Times are seconds of a monotonic clock that all processes of one machine share. `t1` is None only for a call
+    that never came back; its outcome is then `info`. `due` is when an open-model arrival should have started.
+
+    The `value` of each op kind (docs/history.md has the full table):
+
+    - join: `{mode, token}` and, where the reply names one, `{session}`
+    - leave: `{}`; subscribe: `{topic}` and `{ready}` seconds until the database subscription stood
+    - poll: `{session}` or `{session: None}`; push: `{session, event}`
+    - end: `{id}`; told: `{id, by}` (the partner learned that session `id` is over)
+    - disconnect: `{kind: "close" | "silent"}`; back: `{}`
+    - signal_send: `{id, seq, type}`; signal_recv: `{id, sender, seq, type}`
+    - connect: `{id, role, stage}` and times of the stages
+    - drain: `{}` from the last arrival to the end of waiting; fault: `{kind}`
+
+    where `session` is `{id, user1, user2, status}`.
+    """
+
+    n: int
+    t0: float
+    t1: float | None
+    process: str
+    user: str
+    device: str
+    op: str
+    outcome: Outcome
+    via: Via
+    value: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    due: float | None = None

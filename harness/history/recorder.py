@@ -1,0 +1,106 @@
+"""The recorder: every call and every sight becomes one op of the history."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from harness.history.op import Op, Outcome, Via
+from harness.history.outcome import outcome_of_error, outcome_of_status
+
+
+class Sink(Protocol):
+    """Where finished ops go: a journal on disk, or a list in a test."""
+
+    def append(self, op: Op) -> None:
+        """Keeps one op."""
+
+
+class Call:
+    """A call under way. Exactly one of `ok`, `fail`, `info`, `answered` or `broke` ends it; later ends are ignored."""
+
+    __slots__ = ("_recorder", "op")
+
+    def __init__(self, recorder: Recorder, op: Op) -> None:
+        self._recorder: Recorder | None = recorder
+        self.op = op
+
+    def _end(self, outcome: Outcome, value: dict[str, Any]) -> Op:
+        if self._recorder is not None:
+            recorder, self._recorder = self._recorder, None
+            self.op.outcome = outcome
+            self.op.value.update(value)
+            recorder.finish(self.op)
+        return self.op
+
+    def ok(self, **value: Any) -> Op:
+        """The call took effect; `value` is added to what the op says."""
+        return self._end(Outcome.OK, value)
+
+    def fail(self, **value: Any) -> Op:
+        """The call certainly took no effect."""
+        return self._end(Outcome.FAIL, value)
+
+    def info(self, **value: Any) -> Op:
+        """The call may have taken effect."""
+        return self._end(Outcome.INFO, value)
+
+    def answered(self, status: int, **value: Any) -> Op:
+        """The call was answered with an HTTP status, which decides the outcome."""
+        return self._end(outcome_of_status(status), {"status": status, **value})
+
+    def broke(self, error: BaseException, **value: Any) -> Op:
+        """The call ended in an exception, which decides the outcome."""
+        return self._end(outcome_of_error(error), {"error": f"{type(error).__name__}: {error}", **value})
+
+
+class Recorder:
+    """Numbers, times and keeps ops of one generator process.
+
+    Args:
+        sink: where finished ops go.
+        process: name of this generator process, unique within a run.
+        seed: the run's seed, written into each op.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, sink: Sink, *, process: str = "p0", seed: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._sink = sink
+        self._process = process
+        self._seed = seed
+        self._clock = clock
+        self._next = 0
+        self._open: dict[int, Op] = {}
+
+    def now(self) -> float:
+        """Seconds of the clock that stamps the ops."""
+        return self._clock()
+
+    def begin(self, user: str, device: str, op: str, via: Via, *, due: float | None = None, **value: Any) -> Call:
+        """Notes that a call starts now."""
+        self._next += 1
+        entry = Op(
+            n=self._next, t0=self._clock(), t1=None, process=self._process, user=user, device=device, op=op,
+            outcome=Outcome.INFO, via=via, value=value, seed=self._seed, due=due,
+        )  # fmt: skip
+        self._open[entry.n] = entry
+        return Call(self, entry)
+
+    def saw(self, user: str, device: str, op: str, via: Via, **value: Any) -> Op:
+        """Notes something that was seen at this moment (a push, a told end, a closed tab)."""
+        return self.begin(user, device, op, via, **value).ok()
+
+    def finish(self, op: Op) -> None:
+        """Stamps the end of a call and hands it to the sink."""
+        self._open.pop(op.n, None)
+        op.t1 = self._clock()
+        self._sink.append(op)
+
+    def close(self) -> None:
+        """Writes every call that never came back, as `info` without an end."""
+        for op in list(self._open.values()):
+            self._sink.append(op)
+        self._open.clear()

@@ -1,0 +1,1 @@
+"""Starts and stops real processes: PostgreSQL and the reference server."""

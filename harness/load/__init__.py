@@ -1,0 +1,1 @@
+"""Open-model load on Locust; the only place that imports locust and gevent."""

@@ -1,0 +1,1 @@
+"""Where peers live: the addresses that they gather candidates on."""

@@ -1,0 +1,1 @@
+"""Headless WebRTC peers; the only place that imports aiortc."""

@@ -1,0 +1,1 @@
+"""What a run says: versioned models, and the store that keeps them."""

@@ -1,0 +1,1 @@
+"""Thin locustfiles: each chooses a persona and a pace."""

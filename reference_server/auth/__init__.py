@@ -1,0 +1,1 @@
+"""Sign-up, tokens and claims, as Supabase Auth serves them."""

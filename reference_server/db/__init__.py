@@ -1,0 +1,1 @@
+"""PostgreSQL: schema, pool, claims per transaction; the only place that imports asyncpg."""

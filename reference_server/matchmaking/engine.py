@@ -1,0 +1,44 @@
+"""What an engine is: the interface that both matchmaking engines (and every mutant) offer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A match as the joining user is told of it. The offerer is the member who must make the WebRTC offer."""
+
+    session_id: UUID
+    partner_id: UUID
+    offerer_id: UUID
+
+
+class Engine(Protocol):
+    """Puts users into the queue and pairs them. All methods may be called at once, from many tasks."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Makes the engine ready; called once, after the schema is installed."""
+
+    async def stop(self) -> None:
+        """Finishes what is under way and ends the engine's tasks. May be called twice."""
+
+    async def join(self, user: UUID, mode: str) -> Match | None:
+        """Queues a user (`mode` is `buddies_first` or `global`).
+
+        Returns the match where the engine tells the caller at once (hardened), None where he waits or must look
+        for himself (documented, always). The user's own active session is ended first.
+        """
+
+    async def leave(self, user: UUID) -> None:
+        """Removes the user's queue entry; no match may follow."""
+
+    async def alive(self, user: UUID) -> None:
+        """A sign of life came from this user: a poll, or a heartbeat of his socket. Must be cheap."""
+
+    async def vanished(self, user: UUID) -> None:
+        """The user's last socket has been gone for longer than the grace period."""

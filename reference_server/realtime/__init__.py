@@ -1,0 +1,1 @@
+"""Supabase Realtime: Phoenix channels and Postgres changes from the write-ahead log."""

@@ -1,0 +1,1 @@
+"""The PostgREST subset that the matchmaking client uses."""

@@ -1,0 +1,1 @@
+"""What every HTTP part shares: errors, bodies, the caller."""
