@@ -1,0 +1,148 @@
+"""The pool of connections, and the transactions that the server runs on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import orjson
+
+from reference_server.auth.claims import Claims
+from reference_server.db import startup
+from reference_server.db.connection import Connection, DatabaseError, Refused, Unavailable, driver
+from reference_server.db.installation import install
+
+ACQUIRE_TIMEOUT = 10.0
+STATEMENT_TIMEOUT = {"anon": "3s", "authenticated": "8s"}  # PROTOCOL 2.4
+_SESSION = {"application_name": "gurukul", "timezone": "UTC", "jit": "off", "search_path": "public"}
+
+# One statement, as PostgREST does before each request (PROTOCOL 2.4); the timeout counts from the next statement on.
+_AS_CALLER = """
+select set_config('role', $1, true), set_config('request.jwt.claims', $2, true),
+       set_config('request.method', $3, true), set_config('request.path', $4, true),
+       set_config('statement_timeout', $5, true)
+"""
+
+
+class Database:
+    """A PostgreSQL database that can carry the server. Made by `open`; `close` may be called twice."""
+
+    def __init__(self, url: str, pool: Any) -> None:
+        self.url = url
+        self._pool = pool
+        self._dedicated: set[Connection] = set()
+
+    @classmethod
+    async def open(cls, url: str, pool_size: int = 20) -> Database:
+        """Connects `pool_size` connections and checks the server.
+
+        Raises:
+            Refused: PostgreSQL cannot be reached, refuses us, is older than 15 or does not decode logically for us.
+        """
+        probe = await _connect(url)
+        try:
+            await startup.check_server(probe, url)
+        finally:
+            await probe.close(timeout=5)
+        pool = driver.create_pool(
+            url,
+            min_size=pool_size,
+            max_size=pool_size,
+            max_inactive_connection_lifetime=0,
+            max_queries=10_000_000,
+            timeout=startup.CONNECT_TIMEOUT,
+            reset=_reset,
+            server_settings=_SESSION,
+        )
+        try:
+            await pool
+        except (DatabaseError, driver.InterfaceError, OSError, TimeoutError) as error:
+            raise startup.explain(error, url) from error
+        return cls(url, pool)
+
+    async def install(self, engine: str, engine_sql: str) -> None:
+        """Installs the schema and the engine's SQL, or keeps them where they stand already.
+
+        Raises:
+            Refused: the database belongs to another engine or version, or holds things that are not ours.
+        """
+        async with self.connection() as connection:
+            await install(connection, engine, engine_sql)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A pooled connection with the owner's rights; each statement commits by itself.
+
+        Raises:
+            Unavailable: PostgreSQL is gone, or no connection came free in time.
+        """
+        try:
+            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT)
+        except (OSError, TimeoutError, driver.InterfaceError, DatabaseError) as error:
+            raise Unavailable(f"no database connection ({error or 'none came free in time'})") from error
+        try:
+            yield connection
+        except driver.InterfaceError as error:
+            if connection.is_closed():
+                raise Unavailable("the database connection was lost") from error
+            raise
+        finally:
+            await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def transaction(self, *, read_only: bool = False) -> AsyncIterator[Connection]:
+        """One transaction with the owner's rights: committed at the end, rolled back when the body raises."""
+        async with self.connection() as connection, connection.transaction(readonly=read_only):
+            yield connection
+
+    @asynccontextmanager
+    async def as_caller(
+        self, claims: Claims, read_only: bool = False, *, method: str = "", path: str = ""
+    ) -> AsyncIterator[Connection]:
+        """One transaction with the caller's rights: row-level security decides what he sees and changes.
+
+        The role, the claims (`auth.uid()` reads them) and the statement timeout hold for this transaction only.
+        """
+        async with self.transaction(read_only=read_only) as connection:
+            raw = orjson.dumps(claims.raw).decode()
+            await connection.fetchrow(_AS_CALLER, claims.role, raw, method, path, STATEMENT_TIMEOUT[claims.role])
+            yield connection
+
+    async def dedicated(self) -> Connection:
+        """A connection outside the pool, with the owner's rights, for work that holds on to it (the change feed).
+
+        The caller closes it; what is still open is closed with the database.
+
+        Raises:
+            Unavailable: PostgreSQL cannot be reached.
+        """
+        try:
+            connection = await _connect(self.url)
+        except Refused as error:
+            raise Unavailable(str(error)) from error
+        self._dedicated = {other for other in self._dedicated if not other.is_closed()} | {connection}
+        return connection
+
+    async def close(self) -> None:
+        """Closes every connection; requests still under way have five seconds to end."""
+        dedicated, self._dedicated = self._dedicated, set()
+        for connection in dedicated:
+            connection.terminate()
+        try:
+            await asyncio.wait_for(self._pool.close(), 5)
+        except (TimeoutError, driver.InterfaceError):
+            self._pool.terminate()
+
+
+async def _connect(url: str) -> Connection:
+    try:
+        connection = await driver.connect(url, timeout=startup.CONNECT_TIMEOUT, server_settings=_SESSION)
+    except (DatabaseError, driver.InterfaceError, OSError, ValueError) as error:
+        raise startup.explain(error, url) from error
+    return cast("Connection", connection)
+
+
+async def _reset(_connection: Any) -> None:
+    """Spares the driver's reset, a round trip at each release: the driver has ended any open transaction itself."""
