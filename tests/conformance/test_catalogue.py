@@ -1,0 +1,54 @@
+"""The catalogue: well-formed, complete, and the page in docs/ is generated from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from conformance.requirements import CATALOGUE, Requirement
+from conformance.requirements.document import page
+
+PAGE = Path(__file__).parents[2] / "docs" / "requirements.md"
+FIRST = {"MM-S1", "MM-S2", "MM-S3", "MM-S4", "MM-S5", "MM-S6", "MM-S7", "MM-L1", "MM-L2", "MM-L3", "MM-L5"}
+
+
+def test_every_matching_requirement_is_there() -> None:
+    """The catalogue holds the matching requirements under their fixed ids."""
+    assert set(CATALOGUE) >= FIRST
+
+
+def test_each_entry_says_where_it_comes_from_and_why_it_matters() -> None:
+    """A requirement without its source's words, or without its consequence, teaches nothing."""
+    for requirement in CATALOGUE.values():
+        assert requirement.clause and requirement.quote, requirement.id
+        assert requirement.statement.endswith("."), requirement.id
+        assert requirement.why.endswith("."), requirement.id
+
+
+def test_quotes_are_one_line() -> None:
+    """A quote stands in a table cell and in a terminal line, so it has no line breaks."""
+    assert all("\n" not in requirement.quote for requirement in CATALOGUE.values())
+
+
+def test_the_page_is_the_catalogue() -> None:
+    """docs/requirements.md is what the generator writes: nobody edits it by hand."""
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_the_page_links_to_its_own_sections() -> None:
+    """Each row of the table leads to a heading that exists."""
+    text = page()
+    headings = {line[3:].lower().replace(" ", "-").replace(",", "") for line in text.splitlines() if line[:3] == "## "}
+    for requirement in CATALOGUE.values():
+        anchor = text.split(f"[{requirement.id}](#", 1)[1].split(")", 1)[0]
+        assert anchor in headings
+
+
+@pytest.mark.parametrize("wrong", [{"id": "S1"}, {"level": "MAY"}, {"evidence": "E9"}, {"colour": "red"}])
+def test_a_malformed_entry_is_refused(wrong: dict[str, str]) -> None:
+    """A typing error in the catalogue is an error at once, not a requirement that nobody checks."""
+    good = CATALOGUE["MM-S1"].model_dump()
+    with pytest.raises(ValidationError):
+        Requirement.model_validate({**good, **wrong})
