@@ -1,0 +1,96 @@
+"""A deployment of the lab: one engine behind its own server on its own throw-away database, as a target."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.errors import Trouble
+from harness.lab.blocking import finished
+from harness.lab.database import throwaway_database
+from harness.lab.postgres import Cluster, embedded_postgres
+from harness.lab.server import Server, running_server
+from harness.target import Budgets, Capabilities, Target
+
+ENGINES = ("documented", "hardened")
+Time = Literal["scaled", "real"]
+
+_SCALED_SETTINGS: dict[str, object] = {
+    "queue_ttl": 6.0, "disconnect_grace": 1.0, "ping_interval": 1.0, "ping_timeout": 1.0,
+}  # fmt: skip
+_SCALED_BUDGETS = Budgets(queue_ttl=6.0, disconnect=6.0)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A running deployment: what a driver needs, and the database for evidence level E2."""
+
+    target: Target
+    database_url: str
+    server: Server
+
+
+@asynccontextmanager
+async def running_cluster(database_url: str = "", log: Path | None = None) -> AsyncIterator[Cluster]:
+    """The given PostgreSQL, or an embedded one for as long as the block lasts."""
+    if database_url:
+        yield Cluster(database_url, embedded=False)
+        return
+    manager = embedded_postgres(log)
+    try:
+        yield await finished(manager.__enter__)
+    finally:
+        await finished(lambda: manager.__exit__(None, None, None))
+
+
+@asynccontextmanager
+async def deployment(
+    engine: str,
+    cluster: Cluster,
+    log: Path,
+    *,
+    time: Time = "real",
+    queue_ttl: float | None = None,
+    settings: dict[str, object] | None = None,
+) -> AsyncIterator[Deployment]:
+    """Starts an engine on a database of its own in the cluster and stops it at the end.
+
+    Args:
+        engine: `documented` or `hardened`.
+        cluster: where the database is made.
+        log: takes the server's log.
+        time: `scaled` gives a short queue TTL and short grace periods, and says so in the target's budgets.
+        queue_ttl: seconds; overrides the TTL of either time.
+        settings: further settings of the server.
+
+    Raises:
+        Trouble: the cluster is out of reach or unfit, or the server does not start, or it ended before the block did.
+    """
+    scaled = time == "scaled"
+    chosen = {**(_SCALED_SETTINGS if scaled else {}), **(settings or {})}
+    budgets = _SCALED_BUDGETS if scaled else Budgets()
+    if queue_ttl is not None:
+        chosen["queue_ttl"] = queue_ttl
+        budgets = budgets.model_copy(update={"queue_ttl": queue_ttl})
+    async with (
+        throwaway_database(cluster.url) as database_url,
+        running_server(engine, database_url, log, chosen) as server,
+    ):
+        yield Deployment(_target(server, time, budgets), database_url, server)
+        _still_runs(server)
+
+
+def _target(server: Server, time: Time, budgets: Budgets) -> Target:
+    return Target(
+        name=server.engine, api_url=server.api_url, supabase_url=server.supabase_url, anon_key=server.anon_key,
+        time=time, budgets=budgets, capabilities=Capabilities(),
+    )  # fmt: skip
+
+
+def _still_runs(server: Server) -> None:
+    status = server.warden.exit_status()
+    if status is not None:
+        raise Trouble(f"the server of {server.engine} ended by itself with status {status}", f"see {server.log}")

@@ -1,0 +1,90 @@
+"""The reference server as a process of its own: started behind a warden, ready when it says so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import Trouble
+from harness.lab.blocking import finished
+from harness.lab.warden import Spec, Warden
+
+_START_DEADLINE = 30.0
+_REQUIRED = "gurukul-harness[server]"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running reference server, as its ready line tells of it."""
+
+    url: str
+    api_url: str
+    supabase_url: str
+    anon_key: str
+    engine: str
+    pid: int
+    warden: Warden
+    log: Path
+
+    async def ended(self) -> str:
+        """Waits until the server ends by itself; says how it ended."""
+        status = await asyncio.to_thread(self.warden.wait)
+        return f"exit status {status}, {self.warden.last_line()}"
+
+
+@asynccontextmanager
+async def running_server(
+    engine: str, database_url: str, log: Path, settings: Mapping[str, object] | None = None
+) -> AsyncIterator[Server]:
+    """Runs `python -m reference_server` and stops it at the end.
+
+    Args:
+        engine: the matchmaking engine's name.
+        database_url: handed over by the environment: it may hold a password.
+        log: takes the server's standard error, appended.
+        settings: other settings of the server by their names (`queue_ttl`, `port`, …).
+
+    Raises:
+        Trouble: the server does not start; says what it said.
+    """
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in (settings or {}).items()]
+    spec = Spec(command=[sys.executable, "-m", "reference_server", f"--engine={engine}", *flags], log=str(log))
+    warden = Warden(spec, env=_environment(database_url))
+    try:
+        line = await asyncio.to_thread(warden.read_line, _START_DEADLINE)
+        yield _server(line, warden, log)
+    finally:
+        await finished(warden.stop)
+
+
+def _environment(database_url: str) -> dict[str, str]:
+    """Ours without settings of another server, with the database, and finding the packages where we found them."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GURUKUL_")}
+    here = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(part for part in (here, kept.get("PYTHONPATH", "")) if part)
+    return {**kept, "PYTHONPATH": path, "GURUKUL_DATABASE_URL": database_url}
+
+
+def _server(line: str, warden: Warden, log: Path) -> Server:
+    try:
+        said = json.loads(line)
+        return Server(
+            said["url"], said["api_url"], said["supabase_url"], said["anon_key"], said["engine"], said["pid"],
+            warden, log,
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError):
+        raise Trouble(_why(warden.last_line()), "") from None
+
+
+def _why(line: str) -> str:
+    if line.startswith("error: "):
+        return line.removeprefix("error: ")
+    if line.startswith("ModuleNotFoundError"):
+        return f"the reference server cannot start ({line}): pip install '{_REQUIRED}'"
+    return f"the reference server does not start ({line})"
