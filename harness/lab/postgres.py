@@ -138,4 +138,6 @@ def _await_ready(warden: Warden, folder: Path) -> None:
             continue
         if len(lines) >= 8 and lines[7].strip() == "ready":
             return
-    raise Trouble(f"the embedded PostgreSQL does not start ({warden.last_line()})", "mend that, or give --database-url")
+    raise Trouble(
+        f"the embedded PostgreSQL does not start ({warden.last_line('FATAL')})", "mend that, or give --database-url"
+    )

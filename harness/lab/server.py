@@ -79,7 +79,7 @@ def _server(line: str, warden: Warden, log: Path) -> Server:
             warden, log,
         )  # fmt: skip
     except (ValueError, KeyError, TypeError):
-        raise Trouble(_why(warden.last_line()), "") from None
+        raise Trouble(_why(warden.last_line("error: ")), "") from None
 
 
 def _why(line: str) -> str:

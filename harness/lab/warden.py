@@ -55,11 +55,15 @@ class Warden:
 
     def __init__(self, spec: Spec, *, env: Mapping[str, str] | None = None, keep: Sequence[int] = ()) -> None:
         self._spec = spec
+        log = (
+            os.open(spec.log, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644) if spec.log else None
+        )  # outlives its folder
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).resolve()), json.dumps(asdict(spec))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, pass_fds=tuple(keep), start_new_session=True,
         )  # fmt: skip
         self._out = self._process.stdout
+        self._log = log
         self._reading = threading.Lock()
 
     @property
@@ -83,13 +87,17 @@ class Warden:
                 line += chunk
         return line.decode(errors="replace").rstrip("\n")
 
-    def last_line(self) -> str:
-        """The last line of the log that says something: why the child ended, as a rule."""
-        try:
-            lines = Path(self._spec.log).read_text(errors="replace").split("\n")
-        except OSError:
-            lines = []
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    def last_line(self, having: str = "") -> str:
+        """The last line of the log that says something, with `having` in it if there is such a one.
+
+        As a rule it is why the child ended. To be asked before `stop`.
+        """
+        if self._log is None:
+            return "it keeps no log"
+        text = os.pread(self._log, os.fstat(self._log).st_size, 0).decode(errors="replace")
+        said = [line.strip() for line in text.splitlines() if line.strip()]
+        fitting = [line for line in said if having in line]
+        return (fitting or said or ["it said nothing"])[-1]
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Waits until the child has ended; its exit status, or None when the time was over first."""
@@ -110,6 +118,9 @@ class Warden:
             if self._out is not None:
                 self._out.close()
                 self._out = None
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
         return status
 
 

@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from harness.lab.warden import Spec, Warden
 
+Gone = Callable[[int], bool]
 SAY_AND_WAIT = "echo $$; exec sleep 600"
 DEAF = "trap '' TERM; echo $$; while :; do sleep 600 & wait; done"
 PARENT = """
@@ -20,17 +21,6 @@ warden = Warden(Spec(command=["sh", "-c", sys.argv[1]], remove=sys.argv[2]))
 print(warden.read_line(20), warden.pid, flush=True)
 time.sleep(600)
 """
-
-
-def gone(pid: int) -> bool:
-    """Whether the process ends within some seconds."""
-    try:
-        psutil.Process(pid).wait(20)
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.TimeoutExpired:
-        return False
-    return True
 
 
 def shell(script: str, **more) -> Warden:
@@ -53,7 +43,7 @@ def test_a_silent_child_is_not_waited_for_longer_than_said():
     warden.stop()
 
 
-def test_stop_ends_the_child_and_may_be_called_twice():
+def test_stop_ends_the_child_and_may_be_called_twice(gone: Gone):
     """After stop the child is gone; its status says by which signal."""
     warden = shell(SAY_AND_WAIT)
     child = int(warden.read_line(20))
@@ -62,7 +52,7 @@ def test_stop_ends_the_child_and_may_be_called_twice():
     assert warden.stop() == 128 + signal.SIGTERM
 
 
-def test_a_child_that_ignores_the_polite_signal_is_killed():
+def test_a_child_that_ignores_the_polite_signal_is_killed(gone: Gone):
     """SIGKILL stands at the end of the ladder."""
     warden = shell(DEAF, stop=((signal.SIGTERM, 0.1),))
     child = int(warden.read_line(20))
@@ -70,7 +60,7 @@ def test_a_child_that_ignores_the_polite_signal_is_killed():
     assert gone(child)
 
 
-def test_what_the_child_leaves_behind_in_its_group_is_killed():
+def test_what_the_child_leaves_behind_in_its_group_is_killed(gone: Gone):
     """A grandchild does not outlive the child."""
     warden = shell("sleep 600 & echo $!; exit 0")
     grandchild = int(warden.read_line(20))
@@ -79,7 +69,7 @@ def test_what_the_child_leaves_behind_in_its_group_is_killed():
     warden.stop()
 
 
-def test_a_killed_parent_takes_the_child_and_the_folder_along(tmp_path: Path):
+def test_a_killed_parent_takes_the_child_and_the_folder_along(tmp_path: Path, gone: Gone):
     """SIGKILL of the owner ends warden and child, and removes the throw-away folder."""
     folder = tmp_path / "throwaway"
     folder.mkdir()
@@ -97,7 +87,7 @@ def test_a_killed_parent_takes_the_child_and_the_folder_along(tmp_path: Path):
     assert not folder.exists()
 
 
-def test_a_killed_warden_takes_the_child_along():
+def test_a_killed_warden_takes_the_child_along(gone: Gone):
     """The kernel tells the child when its warden dies."""
     warden = shell(SAY_AND_WAIT)
     child = int(warden.read_line(20))
@@ -137,12 +127,12 @@ def test_a_program_that_does_not_exist_is_named():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_of_a_terminal_do_not_reach_past_the_owner(number: signal.Signals):
+def test_signals_of_a_terminal_do_not_reach_past_the_owner(number: signal.Signals, gone: Gone):
     """The warden ignores what would end it before its child; only its owner decides."""
     warden = shell(SAY_AND_WAIT)
     child = int(warden.read_line(20))
     os.kill(warden.pid, number)
     assert warden.exit_status() is None
-    assert psutil.pid_exists(child)
+    assert Path(f"/proc/{child}").exists()
     warden.stop()
     assert gone(child)
