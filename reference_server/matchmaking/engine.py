@@ -16,6 +16,10 @@ class Match:
     offerer_id: UUID
 
 
+class NotQueued(Exception):
+    """A join that the engine could not carry out: it took no effect, and the sentence says why."""
+
+
 class Engine(Protocol):
     """Puts users into the queue and pairs them. All methods may be called at once, from many tasks."""
 

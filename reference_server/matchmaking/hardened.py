@@ -1,0 +1,129 @@
+"""The hardened engine: the document's interface without its faults, joins paired in batches under one lock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from uuid import UUID
+
+from reference_server.db import Database, DatabaseError, Record
+from reference_server.matchmaking.batching import JoinBatches, PendingJoin
+from reference_server.matchmaking.engine import Match, NotQueued
+from reference_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 4
+REPEATABLE = frozenset({"40001", "40P01", "23503", "23505"})
+"""What a write by somebody else at the same moment can bring: a deadlock, a user booked or deleted meanwhile."""
+
+_CONFIGURE = """
+update gurukul.matchmaking_settings
+   set queue_ttl = make_interval(secs => $1::float8), session_max_age = make_interval(secs => $2::float8)
+"""
+_MATCH_WAITING = "select * from gurukul.match_waiting($1, $2, $3, $4, $5)"
+_END_OLD_SESSIONS = "select gurukul.end_old_sessions()"
+_LEAVE = "select gurukul.leave($1)"
+_VANISH = "select gurukul.vanish($1)"
+
+
+class HardenedEngine:
+    """Queue and matching without the faults of the document: `hardened.sql` keeps the promises, this class feeds it.
+
+    Signs of life are kept in memory and go to the database with the next batch or sweep, each with its age, so that a
+    poll costs no statement. Several instances may work on one database: the lock of `match_waiting` orders them.
+    """
+
+    name = "hardened"
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._signs: dict[UUID, float] = {}
+        self._joins = JoinBatches(self._run_batch, self._sweep, settings.queue_ttl / 4)
+
+    async def start(self) -> None:
+        """Writes the queue's TTL and the sessions' maximum age to where the SQL reads them, and starts the batches."""
+        async with self._database.connection() as connection:
+            await connection.execute(_CONFIGURE, self._settings.queue_ttl, self._settings.session_max_age)
+        self._joins.start()
+
+    async def stop(self) -> None:
+        """Answers the joins that have come, then ends the batches."""
+        await self._joins.stop()
+
+    async def join(self, user: UUID, mode: str) -> Match | None:
+        """Joins with the next batch. A waiting user keeps his place; joins of one user at once are one join.
+
+        Raises:
+            NotQueued: there is no such user, or the engine has been stopped.
+            DatabaseError: the batch was refused; nobody in it has joined.
+            Unavailable: the database cannot be reached.
+        """
+        return await self._joins.submit(user, mode)
+
+    async def leave(self, user: UUID) -> None:
+        """Removes the queue entry, also that of a join which came before and is still under way."""
+        await self._joins.settled(user)
+        await self._execute(_LEAVE, user)
+
+    async def alive(self, user: UUID) -> None:
+        """Notes a sign of life; it renews the queue entry's TTL from this moment."""
+        self._signs[user] = asyncio.get_running_loop().time()
+
+    async def vanished(self, user: UUID) -> None:
+        """Removes the queue entry and ends the session; the partner is told by the change and by a signal."""
+        await self._joins.settled(user)
+        await self._execute(_VANISH, user)
+
+    async def _sweep(self) -> None:
+        """What no join brings about: stale entries go, rows that clients wrote are paired, old sessions end."""
+        await self._match([])
+        await self._execute(_END_OLD_SESSIONS)
+
+    async def _run_batch(self, joins: list[PendingJoin]) -> None:
+        by_user = {join.user: join for join in joins}
+        for row in await self._match(joins):
+            answer = by_user[row["user_id"]].answer
+            if row["queued"]:
+                answer.set_result(_match_of(row))
+            else:
+                answer.set_exception(NotQueued(f"there is no user {row['user_id']}"))
+
+    async def _match(self, joins: list[PendingJoin]) -> list[Record]:
+        """One pass; repeated when somebody else's write came between. The signs of life stay here until it commits."""
+        signs, self._signs = self._signs, {}
+        try:
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    return await self._call(joins, signs)
+                except DatabaseError as error:
+                    if error.sqlstate not in REPEATABLE or attempt == ATTEMPTS:
+                        raise
+                    log.info("the pass is repeated: %s", error)
+        except BaseException:
+            self._signs = signs | self._signs
+            raise
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _call(self, joins: list[PendingJoin], signs: dict[UUID, float]) -> list[Record]:
+        now = asyncio.get_running_loop().time()
+        async with self._database.connection() as connection:
+            return await connection.fetch(
+                _MATCH_WAITING,
+                [join.user for join in joins],
+                [join.mode for join in joins],
+                [join.keep for join in joins],
+                list(signs),
+                [now - seen for seen in signs.values()],
+            )
+
+    async def _execute(self, statement: str, *args: object) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(statement, *args)
+
+
+def _match_of(row: Record) -> Match | None:
+    if row["session_id"] is None:
+        return None
+    return Match(row["session_id"], row["partner_id"], row["offerer_id"])
