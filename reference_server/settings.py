@@ -13,32 +13,43 @@ LOCAL_JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"  # 
 class Settings(BaseSettings):
     """How the server runs. Each is also an environment variable with the prefix `GURUKUL_`. Times in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="GURUKUL_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="GURUKUL_", extra="forbid", use_attribute_docstrings=True)
 
     engine: Literal["documented", "hardened"] = "hardened"
+    """Which matchmaking: as the document describes it, or with its faults mended."""
     host: str = "127.0.0.1"
+    """The address to listen at."""
     port: int = Field(0, ge=0, le=65535)
     """0 takes a free one; the ready line names it."""
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    """How much is written to standard error."""
     database_url: str = ""
+    """postgresql://user:password@host:5432/database; PostgreSQL 15 or newer with wal_level=logical."""
     database_pool: int = Field(20, ge=2)
     """Connections of one instance for requests; the change feed has one of its own."""
     jwt_secret: str = Field(LOCAL_JWT_SECRET, min_length=32)
+    """The key that tokens are signed with (HS256); at least 32 characters."""
     jwt_expiry: float = Field(3600.0, gt=0)
+    """How long an access token is good for."""
 
     queue_ttl: float = Field(120.0, gt=0)
     """How long a queue entry lives without a sign of life (documented: since it was made)."""
     session_max_age: float = Field(7200.0, gt=0)
+    """How long a session may last before it is ended."""
     disconnect_grace: float = Field(3.0, ge=0)
     """Hardened: how long a member without a socket may come back before the session ends."""
     ping_interval: float = Field(4.0, gt=0)
     """How often a silent socket is pinged (RFC 6455 section 5.5.2)."""
     ping_timeout: float = Field(4.0, gt=0)
+    """How long a pinged socket may take to answer before it is closed."""
     find_match_delay: float = Field(0.010, ge=0)
     """Documented: mean time until the `find_match` that nobody awaits reaches the database (a second network hop)."""
     find_match_seed: int = 0
+    """Documented: seed of those delays."""
 
     feed_poll: float = Field(0.010, gt=0)
     """How often the change feed asks the write-ahead log while somebody is subscribed (hosted: 0.1)."""
     feed_batch: int = Field(100, gt=0)
+    """Changes that one question to the log brings at most, about."""
     subscribe_delay: float = Field(0.0, ge=0)
     """Time between the join reply and the database subscription: the SUBSCRIBED window (hosted: 1 to 3)."""

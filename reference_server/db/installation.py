@@ -46,7 +46,7 @@ async def install(connection: Connection, engine: str, engine_sql: str) -> None:
     Raises:
         Refused: the database holds another engine, another version, or things that are not ours.
     """
-    texts = [*schema_texts(), engine_sql]
+    texts = [text for text in (*schema_texts(), engine_sql) if text.strip()]
     version = fingerprint(texts)
     async with connection.transaction():
         await connection.execute("select pg_advisory_xact_lock($1)", LOCK)

@@ -1,0 +1,191 @@
+"""The HTTP routes of Auth: sign-up, tokens, the user, log-out, keys (PROTOCOL 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from reference_server.auth.accounts import Accounts, Method, Scope, SignedIn
+from reference_server.auth.bodies import session_body, user_body
+from reference_server.auth.claims import Claims
+from reference_server.auth.errors import AuthError, OAuthError, auth_error_response, oauth_error_response
+from reference_server.auth.tokens import TokenError, TokenSigner, TokenVerifier
+from reference_server.db import Database, DatabaseError
+from reference_server.settings import Settings
+from reference_server.web.body import BadBody, read_json
+from reference_server.web.caller import Gateway, bearer_token
+from reference_server.web.errors import Json
+
+Handler = Callable[[Request], Awaitable[Response]]
+_MALFORMED_EMAIL = "Unable to validate email address: invalid format"
+
+
+def routes(
+    settings: Settings, database: Database, signer: TokenSigner, verifier: TokenVerifier, gateway: Gateway
+) -> list[BaseRoute]:
+    """The routes under /auth/v1, each behind the gateway's check of the project's key."""
+    auth = _Auth(settings, Accounts(database), signer, verifier)
+
+    def route(path: str, method: str, handler: Handler) -> Route:
+        return Route(f"/auth/v1{path}", _guarded(gateway, handler), methods=[method])
+
+    return [
+        route("/signup", "POST", auth.sign_up),
+        route("/token", "POST", auth.token),
+        route("/user", "GET", auth.user),
+        route("/logout", "POST", auth.log_out),
+        Route("/auth/v1/.well-known/jwks.json", _keys),
+        Route("/auth/v1/health", _health),
+    ]
+
+
+class _Auth:
+    def __init__(self, settings: Settings, accounts: Accounts, signer: TokenSigner, verifier: TokenVerifier) -> None:
+        self._lifetime = settings.jwt_expiry
+        self._accounts = accounts
+        self._signer = signer
+        self._verifier = verifier
+
+    async def sign_up(self, request: Request) -> Response:
+        """A new user: anonymous where the body names neither e-mail address nor password."""
+        body = await _object(request)
+        metadata = body.get("data") or {}
+        if not isinstance(metadata, dict):
+            raise AuthError(400, "validation_failed", "data must be an object")
+        if body.get("phone"):
+            raise AuthError(400, "phone_provider_disabled", "Phone sign-ups are not served here")
+        if not body.get("email") and not body.get("password"):
+            return self._session(request, await self._accounts.sign_up_anonymously(metadata), "anonymous")
+        password = _text(body, "password", "Signup requires a valid password")
+        email = _email(_text(body, "email", _MALFORMED_EMAIL))
+        return self._session(request, await self._accounts.sign_up(email, password, metadata), "password")
+
+    async def token(self, request: Request) -> Response:
+        """A session by password, or by the refresh token of an earlier one."""
+        body = await _object(request)
+        match request.query_params.get("grant_type"):
+            case "password":
+                email = _text(body, "email", "missing email or phone")
+                password = _text(body, "password", "missing password")
+                return self._session(request, await self._accounts.sign_in(email.strip().lower(), password), "password")
+            case "refresh_token":
+                token = body.get("refresh_token")
+                if not isinstance(token, str) or not token:
+                    raise OAuthError("invalid_request", "refresh_token required")
+                signed_in = await self._accounts.refresh(token)
+                method: Method = "anonymous" if signed_in.account.is_anonymous else "password"
+                return self._session(request, signed_in, method)
+            case _:
+                raise AuthError(400, "invalid_credentials", "unsupported_grant_type")
+
+    async def user(self, request: Request) -> Response:
+        """The user that the bearer token speaks for."""
+        user, session = self._speaker(request)
+        return Json(user_body(await self._accounts.account(user, session)))
+
+    async def log_out(self, request: Request) -> Response:
+        """Ends sessions: `scope` is global (default), local or others."""
+        scope = request.query_params.get("scope", "global")
+        if scope not in {"global", "local", "others"}:
+            raise AuthError(400, "validation_failed", f'Unsupported logout scope "{scope}"')
+        user, session = self._speaker(request)
+        await self._accounts.account(user, session)
+        await self._accounts.log_out(user, session, cast("Scope", scope))
+        return Response(status_code=204)
+
+    def _session(self, request: Request, signed_in: SignedIn, method: Method) -> Response:
+        issuer = f"{request.url.scheme}://{request.url.netloc}/auth/v1"
+        return Json(session_body(signed_in, method, issuer, self._lifetime, self._signer))
+
+    def _speaker(self, request: Request) -> tuple[UUID, UUID | None]:
+        """The user and the session of the bearer token; Auth reports a bad one with 403, none at all with 401."""
+        token = bearer_token(request)
+        if token is None:
+            raise AuthError(401, "no_authorization", "This endpoint requires a valid Bearer token")
+        try:
+            claims = self._verifier.verify(token)
+        except TokenError as error:
+            raise AuthError(403, "bad_jwt", _BAD_JWT.format(_GOTRUE[error.code])) from None
+        if claims.sub is None:
+            raise AuthError(403, "bad_jwt", "invalid claim: missing sub claim")
+        return claims.sub, _session_id(claims)
+
+
+_BAD_JWT = "invalid JWT: unable to parse or verify signature, {}"
+_GOTRUE = {
+    "malformed": "token is malformed: could not be read",
+    "signature": "token signature is invalid: signature is invalid",
+    "expired": "token has invalid claims: token is expired",
+    "claims": "token has invalid claims",
+}
+
+
+def _session_id(claims: Claims) -> UUID | None:
+    """The session that the token names; None where it names none, as a token that was minted elsewhere does."""
+    named = claims.raw.get("session_id")
+    if not named:
+        return None
+    try:
+        return UUID(str(named))
+    except ValueError:
+        raise AuthError(403, "bad_jwt", "invalid claim: session_id claim must be a UUID") from None
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    body = await read_json(request)
+    if body is None:
+        return {}
+    if not isinstance(body, dict):
+        raise AuthError(400, "bad_json", "Could not parse request body as JSON: it is not an object")
+    return body
+
+
+def _text(body: dict[str, Any], name: str, otherwise: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise AuthError(400, "validation_failed", otherwise)
+    return value
+
+
+def _email(text: str) -> str:
+    """The address in lower case; only its shape is checked: one @ with something on both sides."""
+    email = text.strip().lower()
+    local, at, domain = email.partition("@")
+    if not (local and at and domain) or "@" in domain or any(c.isspace() for c in email) or len(email) > 255:
+        raise AuthError(400, "validation_failed", _MALFORMED_EMAIL)
+    return email
+
+
+def _guarded(gateway: Gateway, handler: Handler) -> Handler:
+    async def guarded(request: Request) -> Response:
+        if (refusal := gateway.refusal(request)) is not None:
+            return refusal
+        try:
+            return await handler(request)
+        except AuthError as error:
+            return auth_error_response(request, error)
+        except OAuthError as error:
+            return oauth_error_response(error)
+        except BadBody as error:
+            code = "bad_json" if error.status == 400 else "request_too_large"
+            return auth_error_response(request, AuthError(error.status, code, error.message))
+        except DatabaseError as error:
+            if not error.sqlstate.startswith("22"):
+                raise
+            return auth_error_response(request, AuthError(400, "validation_failed", error.message))
+
+    return guarded
+
+
+async def _keys(_request: Request) -> Response:
+    """The public keys of asymmetric signatures: none, tokens are signed with HS256."""
+    return Json({"keys": []}, headers={"Cache-Control": "public, max-age=600"})
+
+
+async def _health(_request: Request) -> Response:
+    return Json({"name": "GoTrue", "description": "Auth, as the reference server serves it"})

@@ -1,0 +1,180 @@
+"""Auth over HTTP: sign-up, tokens, user, log-out, in the shapes that the official clients parse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jwt
+import pytest
+
+from reference_server.auth import TokenSigner, TokenVerifier
+from reference_server.auth.routes import routes
+from reference_server.db import Database
+from reference_server.settings import Settings
+from reference_server.web.caller import Gateway
+
+PERSON = {"email": "Ada@Example.com", "password": "difference engine"}
+NEW_SHAPE = {"x-supabase-api-version": "2024-01-01"}
+
+
+@pytest.fixture
+def client(
+    settings: Settings,
+    installed: Database,
+    signer: TokenSigner,
+    verifier: TokenVerifier,
+    gateway: Gateway,
+    client_for: Any,
+) -> Any:
+    return client_for(routes(settings, installed, signer, verifier, gateway))
+
+
+async def test_anonymous_sign_up(client: Any, verifier: TokenVerifier) -> None:
+    """An empty sign-up makes an anonymous user whose token speaks for him."""
+    answer = await client.call("POST", "/auth/v1/signup", {"data": {"nick": "a"}, "gotrue_meta_security": {}})
+    session = answer.json
+    assert answer.status == 200
+    assert (session["token_type"], session["expires_in"], len(session["refresh_token"])) == ("bearer", 3600, 12)
+    assert session["user"]["is_anonymous"] is True
+    assert session["user"]["user_metadata"] == {"nick": "a"}
+    claims = verifier.verify(session["access_token"])
+    assert str(claims.sub) == session["user"]["id"]
+    assert claims.raw["iss"] == "http://server.test/auth/v1"
+    assert claims.raw["amr"][0]["method"] == "anonymous"
+    assert session["expires_at"] == claims.expires_at
+
+
+async def test_sign_up_and_sign_in_with_password(client: Any) -> None:
+    """A user signs up and in with e-mail address and password; the address is not case-sensitive."""
+    made = (await client.call("POST", "/auth/v1/signup", PERSON)).json
+    again = await client.call("POST", "/auth/v1/token?grant_type=password", PERSON | {"email": "ADA@example.com"})
+    assert again.status == 200
+    assert again.json["user"]["id"] == made["user"]["id"]
+    assert again.json["user"]["email"] == "ada@example.com"
+    assert again.json["user"]["identities"][0]["provider"] == "email"
+    assert again.json["user"]["app_metadata"] == {"provider": "email", "providers": ["email"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("/signup", {"email": "a@b.c", "password": "short"}, 422, "weak_password"),
+        ("/signup", {"email": "a@b.c", "password": "x" * 73}, 422, "validation_failed"),
+        ("/signup", {"email": "nobody", "password": "long enough"}, 400, "validation_failed"),
+        ("/signup", {"email": "a@b.c"}, 400, "validation_failed"),
+        ("/signup", {"password": "long enough"}, 400, "validation_failed"),
+        ("/signup", {"email": ["a@b.c"], "password": "long enough"}, 400, "validation_failed"),
+        ("/signup", {"data": [1]}, 400, "validation_failed"),
+        ("/signup", {"data": {"x": "\0"}}, 400, "validation_failed"),
+        ("/signup", {"phone": "123"}, 400, "phone_provider_disabled"),
+        ("/signup", b"{", 400, "bad_json"),
+        ("/signup", [], 400, "bad_json"),
+        ("/signup", b" " * 2_000_000, 413, "request_too_large"),
+        ("/token?grant_type=password", {"email": "a@b.c", "password": "wrong"}, 400, "invalid_credentials"),
+        ("/token?grant_type=password", {"email": "a@b.c"}, 400, "validation_failed"),
+        ("/token?grant_type=magic", {}, 400, "invalid_credentials"),
+        ("/token?grant_type=refresh_token", {"refresh_token": "x"}, 400, "refresh_token_not_found"),
+    ],
+)
+async def test_refusals_in_both_shapes(client: Any, path: str, body: Any, status: int, code: str) -> None:
+    """Each refusal has its status and code, in the old shape and in the new."""
+    old = await client.call("POST", f"/auth/v1{path}", body)
+    new = await client.call("POST", f"/auth/v1{path}", body, headers=NEW_SHAPE)
+    assert (old.status, old.json["code"], old.json["error_code"]) == (status, status, code)
+    assert old.json["msg"] == new.json["message"] != ""
+    assert (new.status, new.json["code"], new.headers["x-sb-error-code"]) == (status, code, code)
+    assert new.headers["x-supabase-api-version"] == "2024-01-01"
+
+
+async def test_email_is_taken_once(client: Any) -> None:
+    """A second sign-up with the same address is refused."""
+    await client.call("POST", "/auth/v1/signup", PERSON)
+    answer = await client.call("POST", "/auth/v1/signup", PERSON)
+    assert (answer.status, answer.json["error_code"]) == (422, "user_already_exists")
+
+
+async def test_wrong_password(client: Any) -> None:
+    """A known user with another password is refused as an unknown one is."""
+    await client.call("POST", "/auth/v1/signup", PERSON)
+    answer = await client.call("POST", "/auth/v1/token?grant_type=password", PERSON | {"password": "no engine"})
+    assert (answer.status, answer.json["msg"]) == (400, "Invalid login credentials")
+
+
+async def refresh(client: Any, token: str) -> Any:
+    return await client.call("POST", "/auth/v1/token?grant_type=refresh_token", {"refresh_token": token})
+
+
+async def test_refresh_rotates(client: Any) -> None:
+    """A refresh token works once and brings the next; used again it ends the whole session's tokens."""
+    first = (await client.call("POST", "/auth/v1/signup", {})).json
+    second = await refresh(client, first["refresh_token"])
+    assert second.status == 200
+    assert second.json["user"]["id"] == first["user"]["id"]
+    assert second.json["refresh_token"] != first["refresh_token"]
+    for token in (first["refresh_token"], second.json["refresh_token"]):
+        answer = await refresh(client, token)
+        assert (answer.status, answer.json["error_code"]) == (400, "refresh_token_already_used")
+
+
+async def test_refresh_without_token_is_oauths_error(client: Any) -> None:
+    """Without a refresh token the refusal has OAuth's own shape."""
+    answer = await client.call("POST", "/auth/v1/token?grant_type=refresh_token", {})
+    assert (answer.status, answer.json) == (
+        400,
+        {"error": "invalid_request", "error_description": "refresh_token required"},
+    )
+
+
+async def test_user(client: Any) -> None:
+    """GET user answers with the user of the token, with what the Python client wants."""
+    session = (await client.call("POST", "/auth/v1/signup", {})).json
+    answer = await client.call("GET", "/auth/v1/user", token=session["access_token"])
+    assert answer.status == 200
+    assert answer.json == session["user"]
+    assert {"id", "app_metadata", "user_metadata", "aud", "created_at"} <= answer.json.keys()
+
+
+async def test_user_refusals(client: Any, signer: TokenSigner) -> None:
+    """No token is 401; a foreign token, the project's key, and an unknown user are 403."""
+    none = await client.call("GET", "/auth/v1/user")
+    assert (none.status, none.json["error_code"]) == (401, "no_authorization")
+    foreign = jwt.encode({"role": "authenticated", "exp": 9e9}, "k" * 40, "HS256")
+    bad = await client.call("GET", "/auth/v1/user", token=foreign)
+    assert (bad.status, bad.json["error_code"]) == (403, "bad_jwt")
+    assert bad.json["msg"].startswith("invalid JWT: unable to parse or verify signature, ")
+    key = await client.call("GET", "/auth/v1/user", token=client.headers["apikey"])
+    assert (key.status, key.json["msg"]) == (403, "invalid claim: missing sub claim")
+    ghost = signer.sign({"role": "authenticated", "sub": "00000000-0000-0000-0000-000000000001", "exp": 9e9})
+    unknown = await client.call("GET", "/auth/v1/user", token=ghost)
+    assert (unknown.status, unknown.json["error_code"]) == (403, "user_not_found")
+
+
+@pytest.mark.parametrize(("scope", "own", "other"), [("global", 403, 403), ("local", 403, 200), ("others", 200, 403)])
+async def test_log_out(client: Any, scope: str, own: int, other: int) -> None:
+    """Log-out ends the sessions of its scope: their access tokens no longer fetch the user."""
+    await client.call("POST", "/auth/v1/signup", PERSON)
+    sessions = [(await client.call("POST", "/auth/v1/token?grant_type=password", PERSON)).json for _ in range(2)]
+    tokens = [session["access_token"] for session in sessions]
+    answer = await client.call("POST", f"/auth/v1/logout?scope={scope}", token=tokens[0])
+    assert (answer.status, answer.body) == (204, b"")
+    found = [(await client.call("GET", "/auth/v1/user", token=token)).status for token in tokens]
+    assert found == [own, other]
+
+
+async def test_gateway_wants_the_key(client: Any) -> None:
+    """Without the project's key, or with a wrong one, nothing behind the gateway is reached."""
+    missing = await client.call("POST", "/auth/v1/signup", {}, headers={"apikey": ""})
+    assert (missing.status, missing.json["message"]) == (401, "No API key found in request")
+    wrong = await client.call("POST", "/auth/v1/signup", {}, headers={"apikey": "x.y.z"})
+    assert (wrong.status, wrong.json["message"]) == (401, "Invalid API key")
+    in_query = await client.call(
+        "POST", f"/auth/v1/signup?apikey={client.headers['apikey']}", {}, headers={"apikey": ""}
+    )
+    assert in_query.status == 200
+
+
+async def test_keys_are_public_ones_only(client: Any) -> None:
+    """The key set of a project that signs with a secret is empty."""
+    answer = await client.call("GET", "/auth/v1/.well-known/jwks.json")
+    assert answer.json == {"keys": []}
+    assert answer.headers["cache-control"] == "public, max-age=600"
