@@ -1,0 +1,96 @@
+"""HTTP of the SDK: one request, and one place where its failures are sorted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from harness.client.dialect import CallBroke, CallRefused
+from harness.protocol.retry import retry_after
+
+KEEPALIVE = 4.0
+"""Seconds that an idle connection is kept. Less than the 5 s after which common servers drop one, so that no request
+goes into a connection that is being closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer: its status and its JSON body, None where it has none."""
+
+    status: int
+    body: Any
+
+
+class NotJson(Exception):
+    """An answer that should have been JSON is something else."""
+
+
+def new_session(timeout: float) -> aiohttp.ClientSession:
+    """The session that all users of a process share: no cookies (they would mix users), no bound on connections."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=timeout),
+        auto_decompress=True,
+    )
+
+
+async def call(
+    session: aiohttp.ClientSession, method: str, url: str, headers: dict[str, str], body: Any = None
+) -> Answer:
+    """Sends one request, with `body` as JSON.
+
+    Raises:
+        CallRefused: the answer's status is not 2xx.
+        CallBroke: no answer, or a 2xx that is not JSON.
+    """
+    data = None
+    if body is not None:
+        data = orjson.dumps(body)
+        headers = {**headers, "Content-Type": "application/json"}
+    try:
+        async with session.request(
+            method, URL(url, encoded=True), headers=headers, data=data, allow_redirects=False
+        ) as response:
+            raw = await response.read()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise CallBroke(_describe(error), error) from error
+    if not 200 <= response.status < 300:
+        wait = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+        raise CallRefused(response.status, _detail(raw), wait)
+    return Answer(response.status, _parse(raw, response.content_type))
+
+
+def _parse(raw: bytes, content_type: str) -> Any:
+    if not raw:
+        return None
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        cause = NotJson(f"the answer is {content_type or 'untyped'}, not JSON")
+        raise CallBroke(str(cause), cause) from None
+
+
+def _detail(raw: bytes) -> str:
+    """The one text of an error body that says most, in any of the shapes that targets use; empty where none."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return "(not JSON)" if raw else ""
+    if not isinstance(body, dict):
+        return ""
+    texts = (body.get(key) for key in ("message", "msg", "error_description", "error"))
+    code = next((body[key] for key in ("error_code", "code") if isinstance(body.get(key), str)), "")
+    text = next((text for text in texts if isinstance(text, str) and text), "")
+    return f"{code} {text}".strip()
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

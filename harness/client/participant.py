@@ -1,0 +1,263 @@
+"""A participant: one signed-in user at one device, who behaves as the document's client and records all he does."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from harness.client.attempt import Attempt, UserRecorder, attempt, insist
+from harness.client.dialect import Account, Identity, JoinAnswer, Link, Watch
+from harness.client.search import Search
+from harness.client.signalling import SignalChannel
+from harness.client.transport import Transport, probe
+from harness.history.op import Via
+from harness.history.recorder import Call, Recorder
+from harness.protocol.changes import SessionSeen
+
+__all__ = ["JoinReply", "Participant", "SessionSeen", "Transport", "probe"]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinReply:
+    """What became of a join: its HTTP status (0 where no answer came), and the session where the reply names one."""
+
+    status: int
+    session: SessionSeen | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the user stands in the queue, or is matched already, for certain."""
+        return 200 <= self.status < 300
+
+
+class Participant:
+    """One user of a target. Calls that fail are outcomes in the history, not exceptions.
+
+    Use `await Participant.enter(…)`, then `connect`, `join`, `subscribe_matches`, `next_match` in the document's
+    order (section 14; PROTOCOL 4), and `close` at the end.
+    """
+
+    def __init__(self, transport: Transport, recorder: Recorder, account: Account, device: str) -> None:
+        self.account = account
+        self._target = transport.target
+        self._dialect = transport.dialect
+        self._recorder = UserRecorder(recorder, account.user, device)
+        self._search = Search(self._recorder)
+        self._link: Link | None = None
+        self._half_open: list[Link] = []
+        self._watch: Watch | None = None
+        self._channels: dict[str, SignalChannel] = {}
+        self._vanished = False
+        self._poll_wait = 0.0
+
+    @classmethod
+    async def enter(
+        cls, transport: Transport, recorder: Recorder, device: str = "d1", identity: Identity | None = None
+    ) -> Self:
+        """Signs a user up, or in, by the target's identities.
+
+        Args:
+            transport: an entered transport.
+            recorder: takes the ops.
+            device: names this device of the user in the history.
+            identity: credentials, or another participant's `account` for a second device of the same user.
+
+        Raises:
+            Trouble: the target's settings or the target file cannot give us a user.
+            NotAdmitted: this one sign-in failed.
+        """
+        return cls(transport, recorder, await transport.dialect.sign_in(identity), device)
+
+    @property
+    def user(self) -> str:
+        """The user's id."""
+        return self.account.user
+
+    @property
+    def device(self) -> str:
+        """The name of this device in the history."""
+        return self._recorder.device
+
+    # ------------------------------------------------------------ the socket
+
+    async def connect(self) -> None:
+        """Opens the socket; from now on it beats, reconnects and rejoins by itself. A second call does nothing.
+
+        Raises:
+            NotAdmitted: it cannot be opened.
+        """
+        if self._link is not None:
+            return
+        link = self._dialect.link(self.account, self)
+        await link.open()
+        self._link = link
+        if self._vanished:
+            self._vanished = False
+            self._recorder.saw("back", Via.WS)
+
+    async def subscribe_matches(self) -> None:
+        """Asks to be told of new sessions of this user. Returns with the target's first answer.
+
+        The moment when the database subscription stands is recorded when it comes (`subscribe {topic, reply, ready}`).
+        Nothing happens where the target offers no push.
+        """
+        if not self._target.capabilities.push or self._watch is not None:
+            return
+        await self.connect()
+        if self._link is not None:
+            self._watch = await self._link.watch_matches(self._search)
+
+    async def vanish(self, kind: Literal["close", "silent"]) -> None:
+        """Goes away without a word: the tab is closed (`close`), or the machine is cut off (`silent`).
+
+        Silent leaves the TCP connection open, and neither reads nor answers pings.
+        """
+        call = self._recorder.begin("disconnect", Via.SELF, kind=kind)
+        link, self._link = self._link, None
+        self._vanished = True
+        self._forget_subscriptions()
+        if link is not None and kind == "silent":
+            link.freeze()
+            self._half_open.append(link)
+        elif link is not None:
+            await link.close()
+        call.ok()
+
+    async def close(self) -> None:
+        """Ends everything this participant has open. May be called twice. An open socket's end is a `disconnect`."""
+        channels, self._channels = self._channels, {}
+        for channel in channels.values():
+            await channel.close()
+        if self._link is not None:
+            await self.vanish("close")
+        half_open, self._half_open = self._half_open, []
+        for link in half_open:
+            await link.close()
+
+    # ------------------------------------------------------------ matching
+
+    async def join(self, mode: str = "global", due: float | None = None, *, wait_out_limits: bool = True) -> JoinReply:
+        """Joins the queue; a rate limit is waited out by its Retry-After, each try being an op of its own.
+
+        Args:
+            mode: `global` or `buddies_first`.
+            due: when this join should have started, in the recorder's seconds (open arrivals).
+            wait_out_limits: False returns a 429 at once.
+        """
+        self._search.begin()
+
+        async def once() -> Attempt[JoinAnswer]:
+            call = self._recorder.begin("join", Via.HTTP, due=due, mode=mode, token=uuid.uuid4().hex)
+            return await attempt(call, self._dialect.join(self.account, mode), _show_join)
+
+        result = await (insist(once) if wait_out_limits else once())
+        session = result.value.session if result.value else None
+        if session is not None:
+            self._search.found(session)
+        return JoinReply(result.value.status if result.value else result.status, session)
+
+    async def leave(self) -> bool:
+        """Leaves the queue; True where the target accepted it for certain."""
+        return (await attempt(self._recorder.begin("leave", Via.HTTP), self._dialect.leave(self.account))).ok
+
+    async def poll(self) -> SessionSeen | None:
+        """Asks for an active session of this user, as the document's fallback does. None also where the call failed."""
+        call = self._recorder.begin("poll", Via.POLL)
+        result = await attempt(call, self._dialect.active_session(self.account), _show_session)
+        self._poll_wait = (result.wait or 0.0) if result.status == 429 else 0.0
+        return result.value
+
+    async def next_match(self, patience: float) -> SessionSeen | None:
+        """The match of the last join, by push, join reply or poll, whichever is first; then unsubscribes.
+
+        Polls every `budgets.poll_interval` seconds (later where a poll is told to wait). None after `patience` seconds;
+        the subscription then stays, and another call goes on waiting.
+        """
+        loop = asyncio.get_running_loop()
+        interval = self._target.budgets.poll_interval if self._target.capabilities.poll else patience
+        deadline = loop.time() + patience
+        next_poll = loop.time() + interval
+        while True:
+            session = await self._search.wait(min(next_poll, deadline) - loop.time())
+            if session is not None:
+                await self._stop_searching()
+                return session
+            if loop.time() >= deadline:
+                return None
+            polled = await self.poll()
+            if polled is not None:
+                self._search.found(polled)
+            next_poll = max(next_poll + interval, loop.time() + self._poll_wait)
+
+    async def end(self, session_id: str) -> bool:
+        """Ends a session, as the document's client does; True where the target accepted it for certain."""
+        channel = self._channels.get(session_id)
+        if channel is not None:
+            channel.own_end = True
+        call = self._recorder.begin("end", Via.HTTP, id=session_id)
+        result = await attempt(call, self._dialect.end(self.account, session_id))
+        if channel is not None and 400 <= result.status < 500:
+            channel.own_end = False
+        return result.ok
+
+    def signalling(self, session: SessionSeen) -> SignalChannel:
+        """The signals of a session; the same channel for the same session. The socket must be connected.
+
+        Raises:
+            RuntimeError: the socket is not connected.
+        """
+        if self._link is None:
+            raise RuntimeError("a participant must be connected before he can signal")
+        channel = self._channels.get(session.id)
+        if channel is None:
+            channel = SignalChannel(self._recorder, self._dialect, self.account, self._link, session)
+            self._channels[session.id] = channel
+        return channel
+
+    # ------------------------------------------------------------ what the socket tells (LinkObserver)
+
+    def beat_sent(self) -> Call:
+        """A heartbeat is a sign of life, and so it is an op."""
+        return self._recorder.begin("heartbeat", Via.WS)
+
+    def beat_answered(self, beat: object) -> None:
+        """Ends that op."""
+        if isinstance(beat, Call):
+            beat.ok()
+
+    def link_lost(self, reason: str) -> None:
+        """The socket broke without our doing."""
+        self._recorder.saw("lost", Via.WS, reason=reason)
+
+    def link_back(self) -> None:
+        """The socket stands again."""
+        self._recorder.saw("back", Via.WS)
+
+    # ------------------------------------------------------------ inside
+
+    async def _stop_searching(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            self._search.stopped()
+            await watch.stop()
+
+    def _forget_subscriptions(self) -> None:
+        """The socket goes, and with it every subscription: their ops end, and nothing is unsubscribed."""
+        if self._watch is not None:
+            self._watch = None
+            self._search.lost("the user vanished")
+        for channel in self._channels.values():
+            channel.lost("the user vanished")
+
+
+def _show_join(answer: JoinAnswer) -> dict[str, Any]:
+    shown: dict[str, Any] = {"status": answer.status}
+    if answer.session is not None:
+        shown["session"] = answer.session.value()
+    return shown
+
+
+def _show_session(session: SessionSeen | None) -> dict[str, Any]:
+    return {"session": session.value() if session else None}

@@ -1,0 +1,50 @@
+"""A user's search for a partner: the subscription to new sessions, and which session counts as his match."""
+
+from __future__ import annotations
+
+import asyncio
+
+from harness.client.attempt import UserRecorder
+from harness.client.subscription import RecordedSubscription
+from harness.history.op import Via
+from harness.protocol.changes import SessionSeen
+
+
+class Search(RecordedSubscription):
+    """Waits for the first session after a join, whichever way it comes: push, join reply or poll."""
+
+    def __init__(self, recorder: UserRecorder) -> None:
+        super().__init__(recorder, f"matchmaking:{recorder.user}")
+        self._found: SessionSeen | None = None
+        self._matched = asyncio.Event()
+        self._earlier: set[str] = set()
+
+    def begin(self) -> None:
+        """A new join: what was found so far belongs to an earlier one."""
+        if self._found is not None:
+            self._earlier.add(self._found.id)
+        self._found = None
+        self._matched.clear()
+
+    def session(self, event: str, session: SessionSeen) -> None:
+        """A push: recorded always, and the match unless it is a late one of an earlier join or somebody else's."""
+        self._recorder.saw("push", Via.WS, session=session.value(), event=event)
+        member = self._recorder.user in {session.user1, session.user2}
+        if member and session.active and session.id not in self._earlier:
+            self.found(session)
+
+    def found(self, session: SessionSeen) -> None:
+        """The target named this session; the first one counts."""
+        if self._found is None:
+            self._found = session
+            self._matched.set()
+
+    async def wait(self, timeout: float) -> SessionSeen | None:
+        """The match, as soon as there is one; None after `timeout` seconds."""
+        if self._found is None:
+            try:
+                async with asyncio.timeout(max(0.0, timeout)):
+                    await self._matched.wait()
+            except TimeoutError:
+                return None
+        return self._found

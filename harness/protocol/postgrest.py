@@ -1,0 +1,68 @@
+"""Requests of the REST interface, built as the official client builds them (PROTOCOL 2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True)
+class RestCall:
+    """One request below `/rest/v1`: `path` with its encoded query, and the body to send as JSON, if any."""
+
+    method: str
+    path: str
+    body: dict[str, Any] | None = None
+
+    @property
+    def profile_header(self) -> str:
+        """The header that names the schema: reads accept it, writes send it."""
+        return "accept-profile" if self.method == "GET" else "content-profile"
+
+
+def encode_query(params: list[tuple[str, str]]) -> str:
+    """A query string; commas and parentheses are escaped, as the captured requests have them."""
+    return "&".join(f"{key}={quote(value, safe='*')}" for key, value in params)
+
+
+def active_session_of(user: str) -> RestCall:
+    """The poll: one active session that names the user, whichever the database finds first (document, section 3).
+
+    It selects all columns, so that a target that names the offerer in a column of its own is heard.
+    """
+    params = [
+        ("select", "*"),
+        ("or", f"(user1_id.eq.{user},user2_id.eq.{user})"),
+        ("status", "eq.active"),
+        ("limit", "1"),
+    ]
+    return RestCall("GET", f"chat_sessions?{encode_query(params)}")
+
+
+def session_by_id(session: str) -> RestCall:
+    """One session, whatever its status."""
+    return RestCall("GET", f"chat_sessions?{encode_query([('select', '*'), ('id', f'eq.{session}')])}")
+
+
+def messages_of(session: str) -> RestCall:
+    """All messages of a session, oldest first."""
+    params = [
+        ("select", "id,session_id,sender_id,content"),
+        ("session_id", f"eq.{session}"),
+        ("order", "created_at.asc"),
+    ]
+    return RestCall("GET", f"messages?{encode_query(params)}")
+
+
+def send_message(session: str, sender: str, content: str) -> RestCall:
+    """A new message; without `Prefer` the answer is 201 without a body."""
+    row = {"session_id": session, "sender_id": sender, "type": "text", "content": content}
+    return RestCall("POST", "messages", row)
+
+
+def end_session(session: str, ended_at: str) -> RestCall:
+    """The end of a session, as a client writes it; `ended_at` is an ISO timestamp."""
+    return RestCall(
+        "PATCH", f"chat_sessions?{encode_query([('id', f'eq.{session}')])}", {"status": "ended", "ended_at": ended_at}
+    )
