@@ -82,10 +82,6 @@ class SignalChannel(RecordedSubscription):
         async with asyncio.timeout(max(0.0, timeout)):
             return await self._inbox.get()
 
-    def own_end(self, ended: bool) -> None:
-        """This user is ending the session himself (or, with False, failed to): then he need not be told."""
-        self._own_end = ended
-
     async def close(self) -> None:
         """Unsubscribes, and ends the fetch. May be called twice."""
         self._settle()
