@@ -24,7 +24,7 @@ update gurukul.matchmaking_settings
 _MATCH_WAITING = "select * from gurukul.match_waiting($1, $2, $3, $4, $5)"
 _END_OLD_SESSIONS = "select gurukul.end_old_sessions()"
 _LEAVE = "select gurukul.leave($1)"
-_VANISH = "select gurukul.vanish($1)"
+_VANISH = "select gurukul.vanish($1, $2)"
 
 
 class HardenedEngine:
@@ -72,9 +72,14 @@ class HardenedEngine:
         self._signs[user] = asyncio.get_running_loop().time()
 
     async def vanished(self, user: UUID) -> None:
-        """Removes the queue entry and ends the session; the partner is told by the change and by a signal."""
-        await self._joins.settled(user)
-        await self._execute(_VANISH, user)
+        """Removes the queue entry and ends the session; the partner is told by the change and by a signal.
+
+        A user who joins again while this is under way keeps what that join brings.
+        """
+        loop = asyncio.get_running_loop()
+        given_up = loop.time()
+        async with self._database.connection() as connection:
+            await connection.execute(_VANISH, user, loop.time() - given_up)
 
     async def _sweep(self) -> None:
         """What no join brings about: stale entries go, rows that clients wrote are paired, old sessions end."""

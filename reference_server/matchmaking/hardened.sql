@@ -257,14 +257,18 @@ begin
 end;
 $$;
 
--- Takes a user who is gone out of the queue, and ends his session.
-create function gurukul.vanish(p_user uuid) returns void
+-- Takes a user who is gone out of the queue, and ends his session; what he has begun since he was given up (p_age seconds
+-- ago) stays.
+create function gurukul.vanish(p_user uuid, p_age float8) returns void
 language plpgsql set search_path = '' set lock_timeout = '5s' as $$
+declare
+    v_given_up timestamptz := now() - make_interval(secs => p_age);
 begin
     perform gurukul.lock_matching();
-    delete from public.waiting_queue where user_id = p_user;
-    perform gurukul.end_sessions(array_agg(m.session_id), array_agg(m.user_id))
-    from gurukul.session_members m where m.user_id = p_user;
+    delete from public.waiting_queue where user_id = p_user and seen_at <= v_given_up;
+    perform gurukul.end_sessions(array_agg(s.id), array_agg(m.user_id))
+    from gurukul.session_members m join public.chat_sessions s on s.id = m.session_id
+    where m.user_id = p_user and s.started_at <= v_given_up;
 end;
 $$;
 

@@ -1,0 +1,112 @@
+"""Who is there: counts sockets, waits out the grace period, and tells the engine who is alive and who has vanished."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from uuid import UUID
+
+from reference_server.db import DatabaseError, Unavailable
+from reference_server.matchmaking.engine import Engine
+from reference_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+POLL_PATIENCE = 4.5
+"""Seconds: one and a half of the documented client's poll intervals (document, section 5)."""
+RETRY_AFTER = 1.0
+
+
+class SessionTracker:
+    """The `Liveness` of one server instance: it knows the sockets of this process.
+
+    A user without a socket has `settings.disconnect_grace` seconds to open another. A sign of life over HTTP gives him
+    until his next poll is due. When the time is up, `engine.vanished` is called, and called again if that failed.
+    Users who never had a socket are not watched: their queue entries end by their TTL.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._grace = settings.disconnect_grace
+        self._sockets: dict[UUID, set[int]] = {}
+        self._timers: dict[UUID, asyncio.TimerHandle] = {}
+        self._seen: set[UUID] = set()
+        self._news = asyncio.Event()
+        self._teller: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    async def start(self) -> None:
+        """Starts the task that tells the engine of signs of life."""
+        self._teller = asyncio.create_task(self._tell(), name="signs of life")
+
+    async def stop(self) -> None:
+        """Forgets the grace periods (a server that stops ends no session) and ends all tasks. May be called twice."""
+        self._stopped = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        if self._teller is not None:
+            self._teller.cancel()
+            await asyncio.wait({self._teller, *self._leaving})
+
+    def seen(self, user: UUID) -> None:
+        """A sign of life; the engine hears of it in the next turn of the loop, however many came."""
+        self._seen.add(user)
+        self._news.set()
+        if user in self._timers:
+            self._watch(user, max(self._grace, POLL_PATIENCE))
+
+    def socket_opened(self, user: UUID, socket: int) -> None:
+        """The user has a socket: no grace period runs."""
+        self._sockets.setdefault(user, set()).add(socket)
+        self._forget(user)
+        self.seen(user)
+
+    def socket_closed(self, user: UUID, socket: int) -> None:
+        """With his last socket gone, the user's grace period begins. An unknown socket is ignored."""
+        sockets = self._sockets.get(user)
+        if sockets is None or socket not in sockets:
+            return
+        sockets.discard(socket)
+        if not sockets:
+            del self._sockets[user]
+            self._watch(user, self._grace)
+
+    def _watch(self, user: UUID, patience: float) -> None:
+        self._forget(user)
+        if not self._stopped:
+            self._timers[user] = asyncio.get_running_loop().call_later(patience, self._time_is_up, user)
+
+    def _forget(self, user: UUID) -> None:
+        timer = self._timers.pop(user, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _time_is_up(self, user: UUID) -> None:
+        del self._timers[user]
+        task = asyncio.create_task(self._vanished(user), name=f"vanished {user}")
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _vanished(self, user: UUID) -> None:
+        try:
+            await self._engine.vanished(user)
+        except (DatabaseError, Unavailable, OSError) as error:
+            log.warning("%s has vanished, which could not be written down yet: %s", user, error)
+            if user not in self._sockets:
+                self._watch(user, RETRY_AFTER)
+
+    async def _tell(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            users, self._seen = self._seen, set()
+            for user in users:
+                await self._tell_of(user)
+
+    async def _tell_of(self, user: UUID) -> None:
+        try:
+            await self._engine.alive(user)
+        except (DatabaseError, Unavailable, OSError) as error:
+            log.warning("a sign of life of %s was lost: %s", user, error)
