@@ -1,0 +1,142 @@
+"""Makes database subscriptions: checks the bindings of channels that join together in one round trip."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from reference_server.db import Database, DatabaseError, Record, Unavailable
+from reference_server.realtime.connection import Channel
+from reference_server.realtime.filters import Condition
+from reference_server.realtime.subscriptions import Binding
+
+log = logging.getLogger(__name__)
+
+RETRY = 1.0
+_DATA_EXCEPTION = "22"  # the class of SQLSTATE
+_UNABLE = "Unable to subscribe to changes with given parameters."
+_CHECK = """
+select (pg_current_wal_insert_lsn() - '0/0')::bigint as lsn, c.* from gurukul.realtime_check($1::jsonb) c
+"""
+
+Bound = Callable[[Channel, tuple[Binding, ...], int], None]
+"""The channel's bindings as they are in force, and the position in the log from which they are."""
+Refuse = Callable[[Channel, str], None]
+"""The channel's bindings cannot be made, and what the client is told."""
+
+
+class Binder:
+    """Takes channels and answers each with `bound` or `refused`. While one check is under way the next ones gather."""
+
+    def __init__(self, database: Database, bound: Bound, refused: Refuse) -> None:
+        self._database = database
+        self._bound = bound
+        self._refused = refused
+        self._waiting: dict[Channel, None] = {}
+        self._work = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="realtime-binder")
+
+    async def stop(self) -> None:
+        """Ends the work; what waits stays unanswered. May be called twice."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def bind(self, channel: Channel) -> None:
+        """Asks for the channel's subscription; the answer comes later."""
+        if channel.problem:
+            self._refused(channel, channel.problem)
+        elif channel.open and channel.bindings:
+            self._waiting[channel] = None
+            self._work.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            channels = [channel for channel in self._waiting if channel.open]
+            self._waiting.clear()
+            try:
+                await self._settle(channels)
+            except (DatabaseError, Unavailable, OSError) as error:
+                log.warning("subscriptions must wait: %s", error)
+                self._waiting |= dict.fromkeys(channels)
+                await asyncio.sleep(RETRY)
+                self._work.set()
+
+    async def _settle(self, channels: list[Channel]) -> None:
+        """Answers these channels; input that PostgreSQL cannot take at all (a NUL, say) costs only its own channel."""
+        try:
+            await self._check(channels)
+        except DatabaseError as error:
+            if not error.sqlstate.startswith(_DATA_EXCEPTION):
+                raise
+            if len(channels) == 1:
+                self._refused(channels[0], _exception(channels[0].bindings[0], str(error)))
+                return
+            for channel in channels:
+                await self._settle([channel])
+
+    async def _check(self, channels: list[Channel]) -> None:
+        items = [item for channel in channels for item in _items(channel)]
+        if not items:
+            return
+        async with self._database.connection() as connection:
+            answers = iter(await connection.fetch(_CHECK, orjson.dumps(items).decode()))
+        for channel in channels:
+            self._answer(channel, answers)
+
+    def _answer(self, channel: Channel, answers: Iterator[Record]) -> None:
+        bindings: list[Binding] = []
+        problem, lsn = "", 0
+        for binding in channel.bindings:
+            conditions: list[Condition] = []
+            for condition in binding.conditions or (None,):
+                answer = next(answers)
+                problem = problem or _problem(binding, answer)
+                lsn = answer["lsn"]
+                if condition is not None and not problem:
+                    values = tuple(answer["canonical"])
+                    conditions.append(replace(condition, values=values, type_name=answer["type_name"]))
+            bindings.append(replace(binding, conditions=tuple(conditions)))
+        if not channel.open:
+            return
+        if problem:
+            self._refused(channel, problem)
+        else:
+            self._bound(channel, tuple(bindings), lsn)
+
+
+def _items(channel: Channel) -> Iterator[dict[str, Any]]:
+    """What `gurukul.realtime_check` is asked for a channel: one item for each condition, or one for none."""
+    for binding in channel.bindings:
+        place = {"role": channel.identity.claims.role, "schema": binding.schema, "table": binding.table}
+        for condition in binding.conditions or (None,):
+            if condition is None:
+                yield {**place, "column": None, "values": []}
+            else:
+                yield {**place, "column": condition.column, "values": condition.values}
+
+
+def _problem(binding: Binding, answer: Record) -> str:
+    """What the client is told about a binding that cannot be made (PROTOCOL 1.4); empty when it can."""
+    if not answer["published"]:
+        advice = "Please check Realtime is enabled for the given connect parameters:"
+        return f"{_UNABLE} {advice} {binding.describe()}"
+    return _exception(binding, answer["error"]) if answer["error"] is not None else ""
+
+
+def _exception(binding: Binding, said: str) -> str:
+    advice = "An exception happened so please check your connect parameters:"
+    return f"{_UNABLE} {advice} {binding.describe()}. Exception: {said}"

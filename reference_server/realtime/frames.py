@@ -1,0 +1,89 @@
+"""The two frame formats of the Realtime wire, text only: what a client sends and what it is sent (PROTOCOL 1.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+Version = Literal["1.0.0", "2.0.0"]
+VERSIONS: tuple[Version, ...] = ("1.0.0", "2.0.0")
+
+
+class Malformed(ValueError):
+    """A frame that cannot be read: it is logged and dropped, the socket stays open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One frame of a client. `ref` and `join_ref` are repeated to the client as they came."""
+
+    topic: str
+    event: str
+    payload: Any
+    ref: Any = None
+    join_ref: Any = None
+
+
+def decode(version: Version, text: str | bytes) -> Push:
+    """Reads a client's frame.
+
+    Raises:
+        Malformed: not JSON, or not of this version's shape.
+    """
+    try:
+        frame = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"not JSON ({error})") from error
+    fields = _fields_v1(frame) if version == "1.0.0" else _fields_v2(frame)
+    join_ref, ref, topic, event, payload = fields
+    if not isinstance(topic, str) or not isinstance(event, str):
+        raise Malformed("topic and event must be strings")
+    if not _is_ref(ref) or not _is_ref(join_ref):
+        raise Malformed("ref and join_ref must be strings or null")
+    return Push(topic, event, payload, ref, join_ref)
+
+
+def _fields_v1(frame: Any) -> tuple[Any, ...]:
+    if not isinstance(frame, dict):
+        raise Malformed("a frame of version 1.0.0 is an object")
+    missing = [key for key in ("topic", "event", "payload") if key not in frame]
+    if missing:
+        raise Malformed(f"without {' and '.join(missing)}")
+    return frame.get("join_ref"), frame.get("ref"), frame["topic"], frame["event"], frame["payload"]
+
+
+def _fields_v2(frame: Any) -> tuple[Any, ...]:
+    if not isinstance(frame, list) or len(frame) != 5:
+        raise Malformed("a frame of version 2.0.0 is an array of five")
+    return tuple(frame)
+
+
+def _is_ref(ref: Any) -> bool:
+    # The clients count in strings; Phoenix repeats whatever scalar came.
+    return ref is None or isinstance(ref, (str, int))
+
+
+def encode(version: Version, topic: str, event: str, payload: Any, *, ref: Any = None, join_ref: Any = None) -> str:
+    """Writes a frame to a client. Version 1.0.0 has exactly four keys and never `join_ref`."""
+    if version == "1.0.0":
+        return orjson.dumps({"topic": topic, "event": event, "payload": payload, "ref": ref}).decode()
+    return orjson.dumps([join_ref, ref, topic, event, payload]).decode()
+
+
+def encode_change(version: Version, topic: str, ids: tuple[int, ...], data: bytes) -> str:
+    """Writes a `postgres_changes` frame around its already encoded `data` (PROTOCOL 1.5)."""
+    payload = b'{"ids":%b,"data":%b}' % (orjson.dumps(ids), data)
+    if version == "1.0.0":
+        frame = b'{"topic":%b,"event":"postgres_changes","payload":%b,"ref":null}' % (orjson.dumps(topic), payload)
+    else:
+        frame = b'[null,null,%b,"postgres_changes",%b]' % (orjson.dumps(topic), payload)
+    return frame.decode()
+
+
+def version_of(vsn: str | None) -> Version | None:
+    """The version that the upgrade's `vsn` names: 1.0.0 where it is absent, None for one that is not served."""
+    if vsn is None:
+        return "1.0.0"
+    return vsn if vsn in VERSIONS else None

@@ -1,0 +1,111 @@
+"""One open WebSocket: its reader, and a bounded queue of frames towards the client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from starlette.types import Receive, Send
+
+log = logging.getLogger(__name__)
+
+MAX_QUEUED_BYTES = 1_000_000
+"""A reader that lets more than this wait for him is too slow: his socket is closed."""
+_FRAMES_AT_ONCE = 64
+SLOW_READER = (1008, "too slow: frames were not read")
+
+
+class Socket:
+    """An accepted WebSocket of the ASGI server.
+
+    `send` never blocks: frames wait in a queue that a task empties, which lives only while there is something to write
+    (an idle socket costs no task of ours). A client that does not read for `stall` seconds, or lets too much wait, is
+    dropped: nothing of the server waits for him.
+    """
+
+    def __init__(self, number: int, receive: Receive, send: Send, *, stall: float) -> None:
+        self.number = number
+        self._receive = receive
+        self._send = send
+        self._stall = stall
+        self._queue: deque[str] = deque()
+        self._queued = 0
+        self._flushing: asyncio.Task[None] | None = None
+        self._closing: tuple[int, str] | None = None
+        self._reading = asyncio.timeout(None)
+        self._ended = False
+
+    def send(self, frame: str) -> None:
+        """Queues a frame; ignored once the socket is closing."""
+        if self._closing is not None:
+            return
+        self._queue.append(frame)
+        self._queued += len(frame)
+        if self._queued > MAX_QUEUED_BYTES:
+            log.warning("socket %d: closed, %d bytes were not read", self.number, self._queued)
+            self.close(*SLOW_READER)
+        self._flush_soon()
+
+    def close(self, code: int, reason: str) -> None:
+        """Closes the socket after what is being written now; what is queued behind it is dropped."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._queue.clear()
+            self._queued = 0
+            self._flush_soon()
+
+    async def run(self, take: Callable[[str | bytes], None]) -> None:
+        """Reads until the socket is gone, giving each message to `take`; ends the queue's task before it returns."""
+        try:
+            async with self._reading:
+                while (message := await self._receive())["type"] == "websocket.receive":
+                    text = message.get("text")
+                    take(message["bytes"] if text is None else text)
+        except TimeoutError:  # our own: the client did not even take the close frame in time
+            log.info("socket %d: abandoned", self.number)
+        finally:
+            self._ended = True
+            self._closing = self._closing or (1006, "")
+            await self._end_flush()
+
+    def _flush_soon(self) -> None:
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+
+    async def _flush(self) -> None:
+        try:
+            while self._queue:
+                await self._write_some()
+            if self._closing is not None:
+                async with asyncio.timeout(self._stall):
+                    await self._send({"type": "websocket.close", "code": self._closing[0], "reason": self._closing[1]})
+        except TimeoutError:
+            log.warning("socket %d: nothing was read for %.1f s", self.number, self._stall)
+            self._abandon()
+        except (OSError, RuntimeError):
+            # The server raises these once the client is gone or the closing handshake has begun.
+            self._abandon()
+        finally:
+            self._flushing = None
+
+    async def _write_some(self) -> None:
+        async with asyncio.timeout(self._stall):
+            for _ in range(min(_FRAMES_AT_ONCE, len(self._queue))):
+                frame = self._queue.popleft() if self._queue else None
+                if frame is None:
+                    return
+                self._queued -= len(frame)
+                await self._send({"type": "websocket.send", "text": frame})
+
+    def _abandon(self) -> None:
+        self._closing = self._closing or SLOW_READER
+        if not self._ended and not self._reading.expired():
+            self._reading.reschedule(asyncio.get_running_loop().time())
+
+    async def _end_flush(self) -> None:
+        task = self._flushing
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
