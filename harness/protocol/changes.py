@@ -65,7 +65,9 @@ def read_change(payload: dict[str, Any]) -> tuple[frozenset[int], Change]:
     event, table = data.get("type"), data.get("table")
     if not isinstance(event, str) or not isinstance(table, str):
         raise Malformed("the data of postgres_changes must have type and table")
-    return frozenset(ids), Change(event, table, data.get("record") or {}, data.get("old_record") or {})
+    return frozenset(id_ for id_ in ids if isinstance(id_, int)), Change(
+        event, table, data.get("record") or {}, data.get("old_record") or {}
+    )
 
 
 def session_of(row: Any) -> SessionSeen:

@@ -50,7 +50,7 @@ def decode_signal(message: MessageSeen) -> Signal | None:
     except orjson.JSONDecodeError:
         return None
     kind = body.pop("type", None)
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         return None
     seq = body.pop("seq", None)
     if seq is not None and not isinstance(seq, int):
