@@ -56,7 +56,7 @@ async def deployment(
     queue_ttl: float | None = None,
     settings: dict[str, object] | None = None,
 ) -> AsyncIterator[Deployment]:
-    """Starts an engine on a database of its own in the cluster and stops it at the end.
+    """Starts an engine on a throw-away database of the cluster and stops it at the end.
 
     Args:
         engine: `documented` or `hardened`.
@@ -69,16 +69,31 @@ async def deployment(
     Raises:
         Trouble: the cluster is out of reach or unfit, or the server does not start, or it ended before the block did.
     """
+    async with (
+        throwaway_database(cluster.url) as database_url,
+        given_database(engine, database_url, log, time=time, queue_ttl=queue_ttl, settings=settings) as deployed,
+    ):
+        yield deployed
+
+
+@asynccontextmanager
+async def given_database(
+    engine: str,
+    database_url: str,
+    log: Path,
+    *,
+    time: Time = "real",
+    queue_ttl: float | None = None,
+    settings: dict[str, object] | None = None,
+) -> AsyncIterator[Deployment]:
+    """Starts an engine on that very database, which must be empty or the engine's own; as `deployment` otherwise."""
     scaled = time == "scaled"
     chosen = {**(_SCALED_SETTINGS if scaled else {}), **(settings or {})}
     budgets = _SCALED_BUDGETS if scaled else Budgets()
     if queue_ttl is not None:
         chosen["queue_ttl"] = queue_ttl
         budgets = budgets.model_copy(update={"queue_ttl": queue_ttl})
-    async with (
-        throwaway_database(cluster.url) as database_url,
-        running_server(engine, database_url, log, chosen) as server,
-    ):
+    async with running_server(engine, database_url, log, chosen) as server:
         yield Deployment(_target(server, time, budgets), database_url, server)
         _still_runs(server)
 

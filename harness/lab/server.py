@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from harness.errors import Trouble
 from harness.lab.blocking import finished
+from harness.lab.program import environment
 from harness.lab.warden import Spec, Warden
 
 _START_DEADLINE = 30.0
@@ -55,7 +55,7 @@ async def running_server(
     """
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in (settings or {}).items()]
     spec = Spec(command=[sys.executable, "-m", "reference_server", f"--engine={engine}", *flags], log=str(log))
-    warden = Warden(spec, env=_environment(database_url))
+    warden = Warden(spec, env=environment({"GURUKUL_DATABASE_URL": database_url}))
     try:
         line = await asyncio.to_thread(warden.read_line, _START_DEADLINE)
         yield _server(line, warden, log)
@@ -63,28 +63,20 @@ async def running_server(
         await finished(warden.stop)
 
 
-def _environment(database_url: str) -> dict[str, str]:
-    """Ours without settings of another server, with the database, and finding the packages where we found them."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("GURUKUL_")}
-    here = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(part for part in (here, kept.get("PYTHONPATH", "")) if part)
-    return {**kept, "PYTHONPATH": path, "GURUKUL_DATABASE_URL": database_url}
-
-
-def _server(line: str, warden: Warden, log: Path) -> Server:
+def _server(line: str | None, warden: Warden, log: Path) -> Server:
     try:
-        said = json.loads(line)
+        said = json.loads(line or "")
         return Server(
             said["url"], said["api_url"], said["supabase_url"], said["anon_key"], said["engine"], said["pid"],
             warden, log,
         )  # fmt: skip
     except (ValueError, KeyError, TypeError):
-        raise Trouble(_why(warden.last_line("error: ")), "") from None
+        raise _not_started(warden.last_line("error: ")) from None
 
 
-def _why(line: str) -> str:
+def _not_started(line: str) -> Trouble:
     if line.startswith("error: "):
-        return line.removeprefix("error: ")
+        return Trouble(line.removeprefix("error: "))
     if line.startswith("ModuleNotFoundError"):
-        return f"the reference server cannot start ({line}): pip install '{_REQUIRED}'"
-    return f"the reference server does not start ({line})"
+        return Trouble(f"the reference server cannot start ({line})", f"pip install '{_REQUIRED}'")
+    return Trouble(f"the reference server does not start ({line})")

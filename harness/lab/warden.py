@@ -75,15 +75,15 @@ class Warden:
         """The child's exit status (negative: the signal that killed it), None while it runs."""
         return self._process.poll()
 
-    def read_line(self, timeout: float) -> str:
-        """The child's next line on standard output; empty when it ended first or the time is over."""
+    def read_line(self, timeout: float) -> str | None:
+        """The child's next line on standard output; None when it ended first or the time is over."""
         deadline, line = time.monotonic() + timeout, b""
         with self._reading:
             while self._out is not None and not line.endswith(b"\n"):
                 ready, _, _ = select.select([self._out], [], [], max(0.0, deadline - time.monotonic()))
                 chunk = os.read(self._out.fileno(), 1) if ready else b""
                 if not chunk:
-                    return ""
+                    return None
                 line += chunk
         return line.decode(errors="replace").rstrip("\n")
 

@@ -28,17 +28,17 @@ def shell(script: str, **more) -> Warden:
 
 
 def test_what_the_child_says_is_read_line_by_line_until_it_ends():
-    """Lines come whole; after the last one the answer is empty and the exit status is the child's."""
-    warden = shell("echo one; echo two; exit 7")
-    assert [warden.read_line(20), warden.read_line(20), warden.read_line(20)] == ["one", "two", ""]
+    """Lines come whole; after the last one there is None, and the exit status is the child's."""
+    warden = shell("echo one; echo; echo two; exit 7")
+    assert [warden.read_line(20) for _ in range(4)] == ["one", "", "two", None]
     assert warden.wait(20) == 7
     assert warden.stop() == 7
 
 
 def test_a_silent_child_is_not_waited_for_longer_than_said():
-    """A line that does not come within the time is empty, and the child still runs."""
+    """A line that does not come within the time is None, and the child still runs."""
     warden = shell("sleep 600")
-    assert warden.read_line(0.05) == ""
+    assert warden.read_line(0.05) is None
     assert warden.exit_status() is None
     warden.stop()
 

@@ -1,0 +1,5 @@
+"""`python -m harness.cli` is `gurukul`."""
+
+from harness.cli.main import entry
+
+entry()

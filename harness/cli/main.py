@@ -1,0 +1,128 @@
+"""The `gurukul` command: its verbs and their options. What a verb does stands in the module of its name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import options
+from harness.cli.running import Exit, guarded, run, say
+
+app = typer.Typer(
+    name="gurukul",
+    help="Load-testing and conformance harness for a matchmaking and WebRTC signalling stack.\n\n"
+    "Exit status of every verb that judges: 0 valid, 1 invalid (the target is wrong), 2 unknown "
+    "(not enough evidence, or interrupted), 3 trouble of our own.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def serve(
+    engine: Annotated[str, typer.Option(help="The matchmaking engine: documented or hardened.")] = "hardened",
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen at; 0 takes a free one.")] = 54321,
+    database_url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="An empty PostgreSQL database (15 or newer), or one that this engine made before. "
+            "Without it an embedded one is started, which is gone at the end.",
+        ),
+    ] = "",
+    queue_ttl: Annotated[
+        float | None, typer.Option(min=0.001, metavar="SECONDS", help="How long a queue entry lives (default 120).")
+    ] = None,
+    write_target: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the target file that the other verbs take.")
+    ] = None,
+    verbose: options.Verbose = 0,
+) -> int:
+    """Run the reference server until Ctrl-C."""
+    from harness.cli.serve import serve as verb
+
+    return run(verb(engine, host, port, database_url, queue_ttl, write_target, verbose), interrupted=Exit.VALID)
+
+
+@app.command()
+def conform(
+    target: options.TargetArgument,
+    k: Annotated[str, typer.Option("-k", metavar="EXPR", help="Choose requirements: -k 'MM-S1 or MM-L2'.")] = "",
+    time: Annotated[
+        str, typer.Option(metavar="scaled|real", help="Short or real waits; built-in targets: scaled unless said.")
+    ] = "",
+    database_url: options.DatabaseUrl = "",
+    results: options.Results = options.DEFAULT_RESULTS,
+    json: options.Json = "",
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a JUnit report.")] = None,
+    html: options.Html = None,
+    verbose: options.Verbose = 0,
+) -> int:
+    """Test which requirements a target meets, one by one, each failure with a witness."""
+    from harness.cli.conform import conform as verb
+
+    return run(verb(target, k, time, database_url, results, json, junit, html, verbose))
+
+
+@app.command()
+def peers(
+    target: options.TargetArgument,
+    pairs: Annotated[int, typer.Option(min=1, help="How many pairs.")] = 24,
+    network: Annotated[str, typer.Option(help="Where the peers live: loopback.")] = "loopback",
+    seed: options.Seed = options.DEFAULT_SEED,
+    database_url: options.DatabaseUrl = "",
+    results: options.Results = options.DEFAULT_RESULTS,
+    json: options.Json = "",
+    verbose: options.Verbose = 0,
+) -> int:
+    """Send pairs of users through a target, each to make a real WebRTC connection."""
+    from harness.cli.peers import peers as verb
+
+    return run(verb(target, pairs, network, seed, database_url, results, json, verbose))
+
+
+@app.command()
+def judge(
+    history: Annotated[Path, typer.Argument(metavar="HISTORY", help="A history.ndjson, or the folder of a run.")],
+    json: options.Json = "",
+    verbose: options.Verbose = 0,
+) -> int:
+    """Judge a stored history again, offline, by the budgets of its run."""
+    from harness.cli.judge import judge as verb
+
+    return verb(history, json, verbose)
+
+
+@app.command()
+def report(
+    stored: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or its run.json.")],
+    html: options.Html = None,
+) -> int:
+    """Show a stored run, as tables and as one self-contained page."""
+    from harness.cli.report import report as verb
+
+    return verb(stored, html)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+
+    def verb() -> int:
+        try:
+            return int(app(args=arguments, prog_name="gurukul", standalone_mode=False) or 0)
+        except typer.TyperException as error:  # an unknown verb or option, a value out of range
+            say(f"error: {error.format_message()}: see gurukul --help")
+            return Exit.TROUBLE
+
+    return guarded(verb)
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""The options that several verbs share, each written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="TARGET", help="documented, hardened (started for the command), or a target file.")
+]
+Json = Annotated[
+    str, typer.Option("--json", metavar="FILE", help="Write the same facts for a program; - is standard output.")
+]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained HTML page.")]
+Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more.")]
+DatabaseUrl = Annotated[
+    str,
+    typer.Option(
+        metavar="URL",
+        help="A PostgreSQL 15 or newer for the built-in targets, which get throw-away databases in it. "
+        "Without it an embedded one is started.",
+    ),
+]
+Results = Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")]
+Seed = Annotated[int, typer.Option(help="The seed of everything that is drawn by lot.")]
+
+DEFAULT_SEED = 1
+DEFAULT_RESULTS = Path("results")

@@ -1,0 +1,67 @@
+"""What a verb leaves: run.json, the page, the summary on the terminal, and JSON for a program."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from harness.cli.running import EXIT_OF, Exit, say
+from harness.errors import Trouble
+from harness.results.finding import Verdict
+from harness.results.run import ConformRun, dump_run
+from harness.results.store import RunFolder, StoredRun, write_text
+
+_EXIT_OF_SUITE = {
+    "conformant": Exit.VALID, "partial": Exit.VALID, "not-conformant": Exit.INVALID, "unknown": Exit.UNKNOWN,
+}  # fmt: skip
+
+
+def publish(run: StoredRun, folder: RunFolder, *, json: str, html: Path | None) -> int:
+    """Stores a run, shows it, and returns the exit status that it means."""
+    folder.save(run)
+    show(run, json=json, html=html)
+    say(f"run: {folder.path}")
+    return exit_status(run)
+
+
+def show(run: StoredRun, *, json: str, html: Path | None) -> None:
+    """The summary on standard output (on standard error when the JSON goes there), the JSON, the page."""
+    if html is not None:
+        write_page(run, html)
+    summarise(run, to_stderr=json == "-")
+    if json == "-":
+        sys.stdout.write(dump_run(run))
+        sys.stdout.flush()
+    elif json:
+        write_text(Path(json), dump_run(run))
+
+
+def exit_status(run: StoredRun) -> int:
+    """0 valid, 1 invalid, 2 unknown, 3 our own trouble."""
+    if isinstance(run.verdict, Verdict):
+        return EXIT_OF[run.verdict]
+    if isinstance(run, ConformRun) and run.verdict == "unknown" and not run.interrupted:
+        errors = any(result.status == "error" for result in run.requirements)
+        return Exit.TROUBLE if errors else Exit.UNKNOWN
+    return _EXIT_OF_SUITE[run.verdict]
+
+
+def summarise(run: StoredRun, *, to_stderr: bool = False) -> None:
+    """The run in tables."""
+    from rich.console import Console
+
+    from harness.report.terminal import summary
+
+    console = Console(stderr=to_stderr, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=to_stderr, highlight=False, width=140)
+    console.print(summary(run))
+
+
+def write_page(run: StoredRun, path: Path) -> None:
+    """Writes the HTML page. Raises Trouble when the place cannot be written."""
+    from harness.report.html import page
+
+    if not path.parent.is_dir():
+        raise Trouble(f"there is no folder {path.parent}", "make it, or write the page elsewhere")
+    write_text(path, page(run))

@@ -1,0 +1,92 @@
+"""Runs one verb: its event loop, its signals, its trouble, its exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from enum import IntEnum
+from typing import Any
+
+from harness.errors import Trouble
+from harness.results.finding import Verdict
+
+
+class Exit(IntEnum):
+    """The exit status of every verb that judges."""
+
+    VALID = 0
+    INVALID = 1
+    UNKNOWN = 2
+    TROUBLE = 3
+
+
+EXIT_OF = {Verdict.VALID: Exit.VALID, Verdict.INVALID: Exit.INVALID, Verdict.UNKNOWN: Exit.UNKNOWN}
+
+INTERRUPTED = "interrupted: the verdict is unknown"
+
+_EXTRA_OF = {
+    "asyncpg": "server", "reference_server": "server", "starlette": "server", "uvicorn": "server",
+    "aiortc": "peers", "aioice": "peers", "av": "peers",
+    "gevent": "load", "locust": "load",
+    "altair": "report", "jinja2": "report", "vl_convert": "report",
+}  # fmt: skip
+
+
+def run(verb: Coroutine[Any, Any, int], *, interrupted: int = Exit.UNKNOWN) -> int:
+    """Runs a verb to its end; returns its exit status.
+
+    SIGINT and SIGTERM cancel it once; it then keeps what it has and stops its children. `interrupted` is the exit
+    status when it says nothing else after that.
+    """
+    return asyncio.run(_under_signals(verb, interrupted))
+
+
+async def _under_signals(verb: Coroutine[Any, Any, int], interrupted: int) -> int:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(verb)
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            say("stopping")
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not stopping:
+            raise
+        if interrupted != Exit.VALID:
+            say(INTERRUPTED)
+        return interrupted
+
+
+def guarded(verb: Callable[[], int]) -> int:
+    """Runs a verb and turns what stopped it into one line and an exit status."""
+    try:
+        return verb()
+    except Trouble as trouble:
+        say(f"error: {trouble}")
+    except KeyboardInterrupt:
+        say(INTERRUPTED)
+        return Exit.UNKNOWN
+    except ModuleNotFoundError as error:
+        extra = _EXTRA_OF.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        say(f"error: {error.name} is not installed: pip install 'gurukul-harness[{extra}]'")
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read us is gone, and wants nothing more
+    return Exit.TROUBLE
+
+
+def say(text: str) -> None:
+    """One line on standard error."""
+    sys.stderr.write(" ".join(text.split("\n")) + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,79 @@
+"""`gurukul serve`: the reference server, with a database of its own or with a given one, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from harness.cli.progress import Progress
+from harness.errors import Trouble
+from harness.lab.database import without_password
+from harness.lab.deployment import ENGINES, Deployment, deployment, given_database, running_cluster
+from harness.lab.folder import make_folder
+from harness.target import dump_target
+
+
+async def serve(
+    engine: str,
+    host: str,
+    port: int,
+    database_url: str,
+    queue_ttl: float | None,
+    write_target: Path | None,
+    verbose: int,
+) -> int:
+    """Starts the server, says where it is, and waits until it ends. Raises Trouble when it cannot start or breaks."""
+    if engine not in ENGINES:
+        raise Trouble(f"there is no engine {engine}", f"choose one of {', '.join(ENGINES)}")
+    folder, lock = make_folder()
+    try:
+        with Progress(verbose) as progress:
+            async with _deployed(engine, host, port, database_url, queue_ttl, folder / "server.log") as deployed:
+                progress.detail(f"log: {folder / 'server.log'}")
+                _announce(deployed, bool(database_url), write_target)
+                how = await deployed.server.ended()
+                raise Trouble(f"the server ended by itself ({how})", "")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+@asynccontextmanager
+async def _deployed(
+    engine: str, host: str, port: int, database_url: str, queue_ttl: float | None, log: Path
+) -> AsyncIterator[Deployment]:
+    settings: dict[str, object] = {"host": host, "port": port}
+    if database_url:
+        async with given_database(engine, database_url, log, queue_ttl=queue_ttl, settings=settings) as deployed:
+            yield deployed
+        return
+    async with (
+        running_cluster() as cluster,
+        deployment(engine, cluster, log, queue_ttl=queue_ttl, settings=settings) as deployed,
+    ):
+        yield deployed
+
+
+def _announce(deployed: Deployment, kept: bool, write_target: Path | None) -> None:
+    target = deployed.target
+    lines = [
+        f"engine        {target.name}",
+        f"api           {target.api_url}",
+        f"supabase url  {target.supabase_url}",
+        f"anon key      {target.anon_key}",
+        f"database      {without_password(deployed.database_url)} ({'kept' if kept else 'gone with this command'})",
+    ]
+    if write_target is not None:
+        try:
+            write_target.write_text(dump_target(target), encoding="utf-8")
+        except OSError as error:
+            raise Trouble(
+                f"the target file {write_target} cannot be written ({error.strerror})", "give another path"
+            ) from None
+        lines.append(f"target file   {write_target}")
+    sys.stdout.write("\n".join([*lines, "ready; Ctrl-C stops it", ""]))
+    sys.stdout.flush()

@@ -1,0 +1,69 @@
+"""Runs the conformance suite as a child, for `gurukul conform` and for the bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.cli.progress import Progress
+from harness.cli.targets import Opened
+from harness.errors import Trouble
+from harness.lab.program import run_module
+from harness.results.fingerprint import take_fingerprint
+from harness.results.run import ConformRun
+from harness.results.store import RunFolder, load_run
+
+_WIDTH = 160
+
+
+def results_file(folder: RunFolder, name: str) -> Path:
+    """Where the suite's results on a target stand."""
+    return folder.path / f"conform-{name}.json"
+
+
+async def run_suite(
+    opened: Opened, folder: RunFolder, progress: Progress, *, k: str = "", junit: Path | None = None
+) -> ConformRun:
+    """Tests a target; returns what came of each requirement.
+
+    When the caller is cancelled the suite keeps what it has, in `results_file`.
+
+    Raises:
+        Trouble: the suite could not work (no requirement chosen, the target is out of reach, …).
+    """
+    name = opened.target.name
+    results = results_file(folder, name)
+    arguments = ["--target", str(opened.file), "--results", str(results), "--history", str(folder.path / "conform")]
+    arguments += ["-k", k] if k else []
+    arguments += ["--junit", str(junit)] if junit is not None else []
+    ended = 0
+
+    def heard(line: str) -> None:
+        nonlocal ended
+        ended += line.startswith(("MM-", "SG-", "RT-"))
+        progress.note(f"{name}  {line if progress.verbose or len(line) <= _WIDTH else line[: _WIDTH - 1] + '…'}")
+        stage.say(f"{ended} requirements done")
+
+    with progress.stage(f"{name}: conformance", "testing") as stage:
+        status, why = await run_module("conformance", arguments, folder.logs / f"conform-{name}.log", heard)
+    if not results.exists() or (status == 3 and why.startswith("error: ")):
+        raise Trouble(why.removeprefix("error: "))
+    return suite_of(results)
+
+
+def suite_of(results: Path) -> ConformRun:
+    """Reads stored results of the suite."""
+    run = load_run(results)
+    if not isinstance(run, ConformRun):
+        raise Trouble(f"{results} is not of the conformance suite")
+    return run
+
+
+def interrupted_suite(folder: RunFolder, name: str) -> ConformRun:
+    """What an interrupted suite left, with the verdict that it deserves: unknown."""
+    results = results_file(folder, name)
+    reason = "the run was interrupted"
+    if not results.exists():
+        return ConformRun(
+            fingerprint=take_fingerprint(), target=name, verdict="unknown", reason=reason, interrupted=True
+        )
+    return suite_of(results).model_copy(update={"verdict": "unknown", "reason": reason, "interrupted": True})

@@ -1,0 +1,73 @@
+"""What a TARGET on the command line is: a built-in deployment, started for the command, or a target file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.cli.progress import Progress
+from harness.errors import Trouble
+from harness.results.store import RunFolder, write_text
+from harness.target import Target, dump_target, load_target
+
+BUILT_IN = ("documented", "hardened")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A target that is there to be used, and the file that tells other programs of it."""
+
+    target: Target
+    file: Path
+
+
+@asynccontextmanager
+async def opened(
+    name: str, folder: RunFolder, progress: Progress, *, time: str = "", database_url: str = ""
+) -> AsyncIterator[Opened]:
+    """Starts a built-in target, with its logs in the run's folder, or reads a target file.
+
+    Args:
+        name: `documented`, `hardened` or a path; a file of that name is not looked at.
+        folder: of the run.
+        progress: hears of the start.
+        time: `scaled`, `real`, or empty for the target's own (built-in: scaled).
+        database_url: for built-in targets; empty starts an embedded PostgreSQL.
+
+    Raises:
+        Trouble: no such target, a bad file, a deployment that does not start, or an option that does not fit.
+    """
+    if time not in {"", "scaled", "real"}:
+        raise Trouble(f"there is no time {time}", "choose --time scaled or --time real")
+    if name not in BUILT_IN:
+        target = load_target(Path(name))
+        if time not in {"", target.time}:
+            raise Trouble(f"{name} says time = {target.time!r}", f"leave out --time {time}, or mend the target file")
+        if database_url:
+            raise Trouble(f"--database-url is for the built-in targets, not for {name}", "leave it out")
+        yield Opened(target, Path(name))
+        return
+    from harness.lab.deployment import deployment, running_cluster
+
+    async with AsyncExitStack() as stack:
+        with progress.stage(name, "starting PostgreSQL and the server") as stage:
+            cluster = await stack.enter_async_context(running_cluster(database_url, folder.logs / "postgres.log"))
+            deployed = await stack.enter_async_context(
+                deployment(name, cluster, folder.logs / f"server-{name}.log", time=_time(time))
+            )
+            stage.say(f"ready at {deployed.target.supabase_url}")
+        yield Opened(deployed.target, write_target(deployed.target, folder))
+
+
+def write_target(target: Target, folder: RunFolder) -> Path:
+    """Writes a built-in target's file into the run's folder, for the programs that drive it."""
+    path = folder.path / f"target-{target.name}.toml"
+    write_text(path, dump_target(target))
+    return path
+
+
+def _time(given: str) -> Literal["scaled", "real"]:
+    return "real" if given == "real" else "scaled"
