@@ -1,0 +1,166 @@
+"""`python -m reference_server`: reads the flags, says one line when it is ready, serves until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+import orjson
+import uvicorn
+import uvloop
+from pydantic import ValidationError
+
+from reference_server.app import build_app, build_parts, running
+from reference_server.db import Refused, Unavailable
+from reference_server.settings import Settings
+
+TROUBLE = 3
+FRAME_LIMIT = 5_000_000
+"""Bytes of one WebSocket message (PROTOCOL 1.1)."""
+
+
+class _Flags(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Refused(message, "see --help")
+
+
+def read_settings(arguments: Sequence[str]) -> Settings:
+    """The settings from flags, else the environment, else the defaults. Raises Refused for one that cannot be."""
+    parser = _Flags(prog="python -m reference_server", description="The reference server for Gurukul's matchmaking.")
+    for name, field in Settings.model_fields.items():
+        text = f"{field.description or name} (default {field.default!r})".replace("%", "%%")
+        parser.add_argument("--" + name.replace("_", "-"), default=argparse.SUPPRESS, help=text)
+    given = vars(parser.parse_args(arguments))
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        flag = "--" + name.removeprefix("GURUKUL_").lower().replace("_", "-")
+        raise Refused(f"{flag}: {first['msg']} (given: {first['input']!r})", "mend that value") from None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to that address. Raises Refused where it is taken or not ours."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        # Bound is not enough to own a port: only listening finds out that another socket holds it.
+        listener.listen(4096)
+    except (OSError, UnicodeError) as error:
+        listener.close()
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise Refused(
+            f"cannot listen at {host}:{port} ({reason})", "choose another --port, or 0 for a free one"
+        ) from None
+    return listener
+
+
+def base_url(listener: socket.socket) -> str:
+    """The address at which a client on this machine reaches the listener."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, except that signals are ours and that being ready is announced."""
+
+    def __init__(self, config: uvicorn.Config, ready_line: str) -> None:
+        super().__init__(config)
+        self._ready_line = ready_line
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(self._ready_line, flush=True)  # noqa: T201 — the one line on stdout
+
+
+def _config(settings: Settings, app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws_max_size=FRAME_LIMIT,
+        ws_ping_interval=settings.ping_interval,
+        ws_ping_timeout=settings.ping_timeout,
+        ws_per_message_deflate=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=3,
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises Refused where it cannot start."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    server: _Server | None = None
+
+    def stop() -> None:
+        if server is None and task is not None:
+            task.cancel()
+        elif server is not None:
+            server.force_exit = server.should_exit
+            server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    with listen(settings.host, settings.port) as listener:
+        parts = await build_parts(settings)
+        async with running(parts):
+            url = base_url(listener)
+            ready = {
+                "url": url,
+                "api_url": f"{url}/api",
+                "supabase_url": url,
+                "anon_key": parts.anon_key,
+                "engine": settings.engine,
+                "pid": os.getpid(),
+                "database_url": settings.database_url,
+            }
+            server = _Server(_config(settings, build_app(parts)), orjson.dumps(ready).decode())
+            gc.freeze()  # what lives from the start is not searched for garbage again
+            await server.serve(sockets=[listener])
+
+
+def _allow_many_sockets() -> None:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the server; the exit status: 0 stopped as told, 3 it could not start."""
+    try:
+        settings = read_settings(arguments)
+        logging.basicConfig(
+            stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
+        )
+        _allow_many_sockets()
+        uvloop.run(serve(settings))
+    except asyncio.CancelledError:
+        return 0
+    except (Refused, Unavailable) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 — for the person who started us
+        return TROUBLE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,187 @@
+"""The composition root: the only module that knows every part; a server that differs in one part is built here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Protocol
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from reference_server.auth import TokenSigner, TokenVerifier, anon_key
+from reference_server.auth.routes import routes as auth_routes
+from reference_server.db import Database, Refused, Unavailable
+from reference_server.matchmaking.documented import DocumentedEngine
+from reference_server.matchmaking.engine import Engine
+from reference_server.matchmaking.hardened import HardenedEngine
+from reference_server.matchmaking.routes import routes as matching_routes
+from reference_server.realtime import Realtime
+from reference_server.rest.catalogue import Catalogue, load_catalogue
+from reference_server.rest.routes import routes as rest_routes
+from reference_server.sessions.liveness import Liveness
+from reference_server.sessions.tracker import SessionTracker
+from reference_server.settings import Settings
+from reference_server.web.caller import Gateway
+from reference_server.web.errors import Json, not_served, unavailable
+
+
+class Service(Protocol):
+    """A part with a life of its own: started before the first request, stopped after the last."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class RoutedService(Service, Protocol):
+    """A service that also answers at addresses of its own."""
+
+    def routes(self) -> list[BaseRoute]: ...
+
+
+class LivenessService(Service, Liveness, Protocol):
+    """A tracker of signs of life."""
+
+
+@dataclass(frozen=True)
+class EngineEntry:
+    """An engine by name: what it is built with, and the file of SQL that it needs."""
+
+    build: Callable[[Settings, Database], Engine]
+    sql: str
+
+    def sql_text(self) -> str:
+        """The engine's SQL, installed after the schema."""
+        return (files("reference_server") / "matchmaking" / self.sql).read_text(encoding="utf-8")
+
+
+ENGINES = {
+    "documented": EngineEntry(DocumentedEngine, "documented.sql"),
+    "hardened": EngineEntry(HardenedEngine, "hardened.sql"),
+}
+
+
+@dataclass
+class Parts:
+    """Everything that the server is made of. Replace a part before `build_app`, and the server differs in that."""
+
+    settings: Settings
+    database: Database
+    signer: TokenSigner
+    verifier: TokenVerifier
+    gateway: Gateway
+    catalogue: Catalogue
+    anon_key: str
+    engine: Engine
+    liveness: LivenessService
+    realtime: RoutedService
+    route_lists: Sequence[Callable[[Parts], list[BaseRoute]]]
+
+
+async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None = None) -> Parts:
+    """Opens the database, installs the schema, and makes the parts; nothing is started yet.
+
+    The caller closes `parts.database` (`running` does).
+
+    Raises:
+        Refused: the server cannot run with these settings.
+    """
+    if not settings.database_url:
+        raise Refused("no database is named", "give --database-url or set GURUKUL_DATABASE_URL")
+    entry = (engines or ENGINES)[settings.engine]
+    database = await Database.open(settings.database_url, pool_size=settings.database_pool)
+    try:
+        await database.install(settings.engine, entry.sql_text())
+        catalogue = await load_catalogue(database)
+    except BaseException:
+        await database.close()
+        raise
+    signer = TokenSigner(settings.jwt_secret)
+    verifier = TokenVerifier(signer.verification_key())
+    engine = entry.build(settings, database)
+    liveness = SessionTracker(engine, settings)
+    return Parts(
+        settings=settings,
+        database=database,
+        signer=signer,
+        verifier=verifier,
+        gateway=Gateway(verifier),
+        catalogue=catalogue,
+        anon_key=anon_key(signer),
+        engine=engine,
+        liveness=liveness,
+        realtime=Realtime(settings, database, verifier, liveness),
+        route_lists=ROUTE_LISTS,
+    )
+
+
+@asynccontextmanager
+async def running(parts: Parts) -> AsyncIterator[None]:
+    """Starts the parts in the order in which they lean on each other, and stops them in reverse, come what may."""
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(parts.database.close)
+        services: tuple[Service, ...] = (parts.engine, parts.liveness, parts.realtime)
+        for service in services:
+            stack.push_async_callback(service.stop)
+            await service.start()
+        yield
+
+
+def build_app(parts: Parts) -> Starlette:
+    """The application over these parts; its lifespan is `running`."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with running(parts):
+            yield
+
+    return Starlette(
+        routes=[route for route_list in parts.route_lists for route in route_list(parts)],
+        lifespan=lifespan,
+        exception_handlers={404: _not_found, Unavailable: _unavailable},
+    )
+
+
+async def _not_found(request: Request, _error: Exception) -> Response:
+    return not_served(f"{request.method} {request.url.path}")
+
+
+async def _unavailable(_request: Request, _error: Exception) -> Response:
+    return unavailable()
+
+
+def health_routes(parts: Parts) -> list[BaseRoute]:
+    """GET /health: the process is up; GET /ready: the database answers too."""
+
+    async def health(_request: Request) -> Response:
+        return Json({"status": "ok"})
+
+    async def ready(_request: Request) -> Response:
+        async with parts.database.connection() as connection:
+            await connection.fetchval("select 1")
+        return Json({"status": "ready", "engine": parts.engine.name})
+
+    return [Route("/health", health), Route("/ready", ready)]
+
+
+def _auth(parts: Parts) -> list[BaseRoute]:
+    return auth_routes(parts.settings, parts.database, parts.signer, parts.verifier, parts.gateway)
+
+
+def _rest(parts: Parts) -> list[BaseRoute]:
+    return rest_routes(parts.database, parts.gateway, parts.liveness, parts.catalogue)
+
+
+def _matching(parts: Parts) -> list[BaseRoute]:
+    return matching_routes(parts.engine, parts.verifier, parts.liveness)
+
+
+def _realtime(parts: Parts) -> list[BaseRoute]:
+    return parts.realtime.routes()
+
+
+ROUTE_LISTS = (health_routes, _auth, _rest, _matching, _realtime)

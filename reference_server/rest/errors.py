@@ -1,0 +1,90 @@
+"""How PostgREST says no: its codes, and which HTTP status PostgreSQL's codes have (PROTOCOL 2.3)."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from reference_server.auth import TokenError
+from reference_server.db import DatabaseError
+from reference_server.web.errors import Json
+
+
+class RestError(Exception):
+    """A refusal in PostgREST's shape; `code` is one of PostgREST's or an SQLSTATE."""
+
+    def __init__(
+        self, status: int, code: str, message: str, details: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details
+        self.hint = hint
+
+
+def not_served(what: str) -> RestError:
+    """For what PostgREST has and this server does not: its own code for a missing feature, naming it."""
+    return RestError(400, "PGRST127", "Feature not implemented", f"{what} is not served by this server")
+
+
+def unparsable(kind: str, text: str, column: int, details: str) -> RestError:
+    """For a part of the query string that does not follow the grammar; `column` counts from 1."""
+    return RestError(400, "PGRST100", f'"failed to parse {kind} ({text})" (line 1, column {column})', details)
+
+
+def invalid_body() -> RestError:
+    """For a body that is not the JSON that the request needs."""
+    return RestError(400, "PGRST102", "Empty or invalid json")
+
+
+def of_token(error: TokenError) -> RestError:
+    """For a bearer token that is not taken."""
+    if error.code in {"expired", "claims"}:
+        return RestError(401, "PGRST303", error.message)
+    details = "None of the keys was able to decode the JWT" if error.code == "signature" else None
+    return RestError(401, "PGRST301", error.message, details)
+
+
+def of_database(error: DatabaseError, role: str) -> RestError:
+    """For what PostgreSQL refused to a caller of this role."""
+    return RestError(_status(error.sqlstate, role), error.sqlstate, error.message, error.detail, error.hint)
+
+
+def unreachable() -> RestError:
+    """For a database that cannot be reached, or has no connection free in time."""
+    return RestError(503, "PGRST000", "Database connection error. Retrying the connection.")
+
+
+_BY_CODE = {
+    "23503": 409,
+    "23505": 409,
+    "25006": 405,
+    "42883": 404,
+    "42P01": 404,
+    "42P17": 500,
+    "53400": 500,
+    "57P01": 503,
+    "P0001": 400,
+}
+_BY_CLASS = {
+    **dict.fromkeys(("08", "53"), 503),
+    **dict.fromkeys(("0L", "0P", "28"), 403),
+    **dict.fromkeys(("09", "25", "2D", "38", "39", "3B", "40", "54", "55", "57", "58", "F0", "HV", "P0", "XX"), 500),
+}
+
+
+def _status(sqlstate: str, role: str) -> int:
+    if sqlstate == "42501":
+        return 401 if role == "anon" else 403
+    return _BY_CODE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2], 400)
+
+
+def response(error: RestError) -> Response:
+    """The error as a response, with the header that names its code to proxies (RFC 9209)."""
+    headers = {"Proxy-Status": f"PostgREST; error={error.code}"}
+    if error.status == 401:
+        named = f' error="invalid_token", error_description="{error.message}"' if error.code.startswith("PGRST") else ""
+        headers["WWW-Authenticate"] = "Bearer" + named
+    body = {"code": error.code, "message": error.message, "details": error.details, "hint": error.hint}
+    return Json(body, error.status, headers, media_type="application/json; charset=utf-8")
