@@ -1,0 +1,24 @@
+"""What all users of a run share: where they are recorded, how they behave, and when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.actor.journey import Report, unreported
+from harness.actor.persona import Persona
+from harness.actor.quiet import QuietTime
+from harness.client.participant import Transport
+from harness.history.recorder import Recorder
+from harness.peer.ports import Network
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The way to the target, the history, the persona that everybody plays, and the network that peers live on."""
+
+    transport: Transport
+    recorder: Recorder
+    persona: Persona
+    network: Network
+    quiet: QuietTime = field(default_factory=QuietTime)
+    report: Report = unreported

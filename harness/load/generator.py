@@ -1,0 +1,181 @@
+"""The load generator in one Locust process: from the start of the test to its end, with the crowd in between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import gevent
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+from harness.actor.journey import Journey, Span
+from harness.actor.persona import Persona
+from harness.actor.scene import Scene
+from harness.client.participant import Transport, probe
+from harness.errors import Trouble
+from harness.history.journal import Journal
+from harness.history.recorder import Recorder
+from harness.load.arrivals import Arrival, schedule
+from harness.load.bridge import Bridge
+from harness.load.crowd import Crowd
+from harness.load.reporting import Reporting
+from harness.load.settings import SwarmSettings
+from harness.load.telling import Tally, Teller
+from harness.load.together import Together
+from harness.network.loopback import Loopback
+from harness.target import Target
+
+log = logging.getLogger(__name__)
+
+_TELL_EVERY = 0.5
+_CLOSING = 20.0
+"""How long cut-off journeys may take to close their sockets, in seconds."""
+
+
+class Generator:
+    """What one process contributes to a swarm. `start`, then `play` from many greenlets, then `stop`.
+
+    Args:
+        environment: Locust's.
+        settings: from the command line.
+        persona: what the users play; the settings replace its talk time and its share of real peers.
+    """
+
+    def __init__(self, environment: Environment, settings: SwarmSettings, persona: Persona) -> None:
+        self._environment = environment
+        self._settings = settings
+        self._persona = replace(persona, talk=settings.talk, peer_share=settings.peer_share)
+        self._worker, self._workers = _place(environment)
+        self._teller = Teller(settings.tell_fd, self._worker)
+        self._bridge = Bridge()
+        self._together = Together(environment.runner, self._bridge)
+        self._reporting = Reporting(environment.events)
+        self._journeys: set[asyncio.Task[Journey | None]] = set()
+        self._greenlets: list[gevent.Greenlet] = []
+        self._journal: Journal | None = None
+        self._transport: Transport | None = None
+        self._recorder: Recorder | None = None
+        self._crowd: Crowd | None = None
+        self._running = False
+
+    def start(self) -> None:
+        """Opens the history, looks whether the target is there, and sets the clock of the arrivals going.
+
+        Raises:
+            Trouble: bad settings, a folder that cannot be written, or a target out of reach.
+        """
+        target = self._settings.target(self._environment.host)
+        arrivals = self._arrivals()
+        self._journal = Journal(self._folder() / f"history.{self._settings.name}.{self._worker}.ndjson")
+        self._bridge.start()
+        self._running = True
+        self._bridge.run(lambda: self._open(target, arrivals))
+        self._greenlets = [gevent.spawn(self._supervise), gevent.spawn(self._tell)]
+
+    def play(self) -> bool:
+        """Plays the next arrival; only the calling greenlet waits. False when there is none left."""
+        crowd = self._crowd
+        if crowd is None or crowd.exhausted:
+            return False
+        try:
+            self._bridge.run(lambda: self._journey(crowd))
+        except Trouble as trouble:
+            self.give_up(trouble)
+        except Exception as error:
+            log.exception("a virtual user failed")
+            self._teller.trouble(Trouble(f"a virtual user failed ({type(error).__name__}: {error})", "see the log"))
+            self._environment.process_exit_code = 3
+        return True
+
+    def give_up(self, trouble: Trouble) -> None:
+        """Says what keeps us from working, and ends the run with exit status 3."""
+        log.error("error: %s", trouble)
+        self._teller.trouble(trouble)
+        self._environment.process_exit_code = 3
+        self._together.quit()
+
+    def stop(self) -> None:
+        """Cuts off what still runs, and closes the history. May be called twice."""
+        if not self._running:
+            return
+        self._running = False
+        current = gevent.getcurrent()
+        gevent.killall([greenlet for greenlet in self._greenlets if greenlet is not current])
+        self._bridge.run(self._close)
+        self._bridge.stop()
+        if self._crowd is not None:
+            self._teller.tally(self._crowd.tally)
+        if self._journal is not None:
+            self._journal.close()
+            log.info("history: %s", self._journal.path)
+
+    # ------------------------------------------------------------ on gevent's side
+
+    def _supervise(self) -> None:
+        crowd = self._crowd
+        if crowd is not None:
+            self._bridge.run(lambda: crowd.supervise(self._together.everybody_in))
+        self._together.done()
+
+    def _tell(self) -> None:
+        while True:
+            self._teller.tally(self._crowd.tally if self._crowd is not None else Tally())
+            gevent.sleep(_TELL_EVERY)
+
+    def _arrivals(self) -> tuple[Arrival, ...]:
+        given = self._settings
+        plan = schedule(given.arrivals, users=given.users, rate=given.rate, duration=given.duration, seed=given.seed)
+        return plan.share(self._worker, self._workers)
+
+    def _folder(self) -> Path:
+        folder = Path(self._settings.folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Trouble(f"{folder} cannot be made ({error.strerror})", "check its permissions") from None
+        return folder
+
+    # ------------------------------------------------------------ on the loop
+
+    async def _open(self, target: Target, arrivals: tuple[Arrival, ...]) -> None:
+        if self._journal is None:
+            raise RuntimeError("the journal is opened first")
+        process = f"{target.name}.swarm.{self._worker}"
+        self._recorder = Recorder(self._journal, process=process, seed=self._settings.seed)
+        self._transport = await Transport(target).__aenter__()
+        await probe(self._transport)
+        scene = Scene(self._transport, self._recorder, self._persona, Loopback(), report=self._report)
+        self._crowd = Crowd(scene, arrivals, drain=self._settings.drain)
+
+    async def _journey(self, crowd: Crowd) -> Journey | None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._journeys.add(task)
+            task.add_done_callback(self._journeys.discard)
+        return await crowd.play_next()
+
+    async def _close(self) -> None:
+        """Cancels the journeys that are not over, waits for them to close, and notes the calls that never came back."""
+        if self._journeys:
+            for task in self._journeys:
+                task.cancel()
+            await asyncio.wait(self._journeys, timeout=_CLOSING)
+        if self._transport is not None:
+            await self._transport.__aexit__(None, None, None)
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _report(self, span: Span) -> None:
+        self._bridge.post(lambda: self._reporting.report(span))
+
+
+def _place(environment: Environment) -> tuple[int, int]:
+    """Which worker of how many this process is."""
+    runner = environment.runner
+    if not isinstance(runner, WorkerRunner):
+        return 0, 1
+    workers = getattr(environment.parsed_options, "expect_workers", None) or 1
+    return max(0, runner.worker_index) % workers, workers

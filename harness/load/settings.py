@@ -1,0 +1,128 @@
+"""What a load generator is told on its command line, beyond Locust's own options."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import Trouble
+from harness.protocol.token import local_anon_key
+from harness.target import Target, load_target
+
+
+@dataclass(frozen=True)
+class SwarmSettings:
+    """The settings of one load generator; times in seconds. Each has an option of the same name."""
+
+    target_file: str = ""
+    arrivals: str = "constant"
+    users: int = 1
+    """How many arrive: `--arrival-count`, else Locust's `--users`."""
+    rate: float = 1.0
+    """Users per second: `--arrival-rate`, else Locust's `--spawn-rate`."""
+    duration: float | None = None
+    seed: int = 0
+    peer_share: float = 0.0
+    talk: tuple[float, float] = (4.0, 6.0)
+    drain: float = 6.0
+    folder: str = ""
+    """Where the histories go."""
+    name: str = "swarm"
+    anon_key: str = ""
+    tell_fd: int | None = None
+    parent_pid: int | None = None
+
+    def arguments(self) -> list[str]:
+        """The options that `settings_of` reads back as these settings; pipe and parent are for the starter to add."""
+        given = {
+            "target": self.target_file,
+            "arrivals": self.arrivals,
+            "arrival-count": self.users,
+            "arrival-rate": self.rate,
+            "duration": self.duration,
+            "seed": self.seed,
+            "peer-share": self.peer_share,
+            "talk": f"{self.talk[0]:g}:{self.talk[1]:g}",
+            "drain": self.drain,
+            "history-folder": self.folder,
+            "history-name": self.name,
+        }
+        return [f"--{option}={value}" for option, value in given.items() if value not in {None, ""}]
+
+    def target(self, host: str | None) -> Target:
+        """The deployment to load: the target file, or the application and Supabase both behind one URL.
+
+        Raises:
+            Trouble: the target file is unfit, or there is neither file nor URL.
+        """
+        if self.target_file:
+            return load_target(Path(self.target_file))
+        if not host:
+            raise Trouble("there is no target", "give --host URL, or --target FILE")
+        url = host.rstrip("/").removesuffix("/api")
+        key = self.anon_key or os.environ.get("GURUKUL_ANON_KEY", "") or local_anon_key()
+        try:
+            return Target(name="locust", api_url=f"{url}/api", supabase_url=url, anon_key=key)
+        except ValueError:
+            raise Trouble(f"{host} is no URL", "give --host as http://… or https://…") from None
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options to Locust's parser (they show in its web page as well)."""
+    group = parser.add_argument_group("search and chat", "how users arrive and what they do")
+    add = group.add_argument
+    add("--target", dest="target_file", default="", metavar="FILE", help="Target file; replaces --host.")
+    add("--arrivals", default="constant", help="constant, poisson, or burst:SIZE/WINDOWs@EVERYs. Default: constant.")
+    add("--arrival-count", type=int, default=None, help="How many users arrive. Default: --users.")
+    add("--arrival-rate", type=float, default=None, help="Users per second. Default: --spawn-rate.")
+    add("--duration", type=float, default=None, help="Nobody is due after so many seconds.")
+    add("--seed", type=int, default=0, help="Seed of everything that is drawn by lot. Default: 0.")
+    add("--peer-share", type=float, default=0.0, help="Share of sessions with real WebRTC peers. Default: 0.")
+    add("--talk", default="4:6", help="Seconds from match to hang-up, MIN:MAX. Default: 4:6.")
+    add("--drain", type=float, default=6.0, help="Seconds of quiet after the last arrival. Default: 6.")
+    add("--anon-key", default="", help="Project's anon key. Default: $GURUKUL_ANON_KEY, else a local project's.")
+    add(
+        "--history-folder",
+        default=_own_folder(),
+        metavar="DIR",
+        help="Where histories go. Default: results/TIME-locust.",
+    )
+    add("--history-name", default="swarm", help="Histories are history.NAME.WORKER.ndjson. Default: swarm.")
+    add("--tell-fd", type=int, default=None, help="Pipe for progress (for `gurukul swarm`).")
+    add("--parent-pid", type=int, default=None, help="Process to end with (for `gurukul swarm`).")
+
+
+def _own_folder() -> str:
+    """A folder for a run that was started by hand: no two runs may write into one history."""
+    return f"results/{datetime.now(UTC):%Y%m%d-%H%M%S}-locust"
+
+
+def settings_of(options: Namespace) -> SwarmSettings:
+    """The settings in parsed options.
+
+    Raises:
+        Trouble: a value out of range.
+    """
+    if not 0.0 <= options.peer_share <= 1.0:
+        raise Trouble(f"a share of {options.peer_share:g} is none", "give --peer-share from 0 to 1")
+    return SwarmSettings(
+        target_file=options.target_file, arrivals=options.arrivals,
+        users=options.arrival_count or options.num_users or 1,
+        rate=options.spawn_rate or 1.0 if options.arrival_rate is None else options.arrival_rate,
+        duration=options.duration, seed=options.seed, peer_share=options.peer_share, talk=_talk(options.talk),
+        drain=options.drain, folder=options.history_folder, name=options.history_name, anon_key=options.anon_key,
+        tell_fd=options.tell_fd, parent_pid=options.parent_pid,
+    )  # fmt: skip
+
+
+def _talk(text: str) -> tuple[float, float]:
+    try:
+        least, most = (float(part) for part in text.split(":"))
+    except ValueError:
+        least, most = 1.0, 0.0
+    if not 0 <= least <= most:
+        raise Trouble(f"“{text}” is no talk time", "give --talk as MIN:MAX in seconds, for example 4:6")
+    return least, most

@@ -1,0 +1,233 @@
+"""A swarm: Locust as a child process that plays a scenario against a target and leaves histories behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import Trouble
+from harness.load.arrivals import schedule
+from harness.load.settings import SwarmSettings
+from harness.load.telling import Tally, Told, read_told
+from harness.target import Target, dump_target
+
+_STOP = 15.0
+"""How long Locust may take to stop by itself before it is killed, in seconds."""
+_SLACK = 90.0
+"""How much longer than its schedule a swarm may take before it is given up, in seconds."""
+
+
+@dataclass(frozen=True)
+class SwarmPlan:
+    """Who comes, when, and what they do. Times in seconds.
+
+    `arrivals` is the text of a schedule (`harness.load.arrivals`), `rate` is in users per second, for paced schedules;
+    nobody is due after `duration` (None: no such limit). The scenario is the name of a locustfile.
+    """
+
+    scenario: str
+    users: int
+    arrivals: str = "constant"
+    rate: float = 10.0
+    duration: float | None = None
+    seed: int = 0
+    processes: int = 1
+    peer_share: float = 0.0
+    talk: tuple[float, float] = (4.0, 6.0)
+    drain: float = 6.0
+
+
+@dataclass
+class SwarmProgress:
+    """How far a swarm is, over all its processes."""
+
+    offered: int
+    started: int = 0
+    dropped: int = 0
+    matched: int = 0
+    unmatched: int = 0
+    finished: int = 0
+    latest: float = 0.0
+
+
+@dataclass(frozen=True)
+class SwarmResult:
+    """What a swarm left: the histories of its processes, and how many arrivals were offered, started and dropped.
+
+    `exit_status` is Locust's own; anything but 0 means that the load generator, not the target, had trouble.
+    """
+
+    histories: list[Path]
+    offered: int
+    started: int
+    dropped: int
+    exit_status: int
+    latest: float = 0.0
+    """By how many seconds the latest join missed its due time."""
+
+
+def scenarios() -> dict[str, Path]:
+    """The scenarios that there are, by name: the files of the package `locustfiles`."""
+    spec = importlib.util.find_spec("locustfiles")
+    folders = [] if spec is None else list(spec.submodule_search_locations or ())
+    files = (file for folder in folders for file in sorted(Path(folder).glob("*.py")))
+    return {file.stem: file for file in files if not file.stem.startswith("_")}
+
+
+async def run_swarm(
+    plan: SwarmPlan,
+    target: Target,
+    folder: Path,
+    *,
+    name: str,
+    progress: Callable[[SwarmProgress], None] = lambda _: None,
+) -> SwarmResult:
+    """Runs a swarm to its end, as a child process in a session of its own.
+
+    Leaves in `folder`: `history.<name>.<worker>.ndjson`, Locust's log and the target file that it read. When cancelled
+    it stops the child (SIGTERM, then SIGKILL) and waits for it; the histories written so far stay. The child dies with
+    this process, however that ends.
+
+    Raises:
+        Trouble: no such scenario, a schedule that says nothing, a folder that cannot be written, or the child's own
+            trouble (for example a target out of reach).
+    """
+    locustfile = _locustfile(plan.scenario)
+    due = schedule(plan.arrivals, users=plan.users, rate=plan.rate, duration=plan.duration, seed=plan.seed)
+    if not due.arrivals:
+        raise Trouble("nobody is due within that time", "give the swarm a longer duration")
+    if plan.processes < 1:
+        raise Trouble(f"{plan.processes} processes cannot carry a swarm", "use at least one")
+    target_file = _write_target(target, folder / f"target.{name}.toml")
+    state = _Watched(SwarmProgress(len(due.arrivals)), progress)
+    settings = SwarmSettings(
+        target_file=str(target_file), arrivals=plan.arrivals, users=plan.users, rate=plan.rate, duration=plan.duration,
+        seed=plan.seed, peer_share=plan.peer_share, talk=plan.talk, drain=plan.drain, folder=str(folder), name=name,
+    )  # fmt: skip
+    users = -(-len(due.arrivals) // plan.processes) * plan.processes
+    command = [
+        sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--only-summary", "--exit-code-on-error=0",
+        f"--host={target.api_url}", f"--users={users}", f"--spawn-rate={users}", *settings.arguments(),
+    ]  # fmt: skip
+    if plan.processes > 1:
+        command.append(f"--processes={plan.processes}")
+    deadline = due.last_due + plan.drain + plan.talk[1] + _SLACK
+    status = await _run(command, folder / f"locust.{name}.log", state, deadline)
+    state.raise_trouble(status, folder / f"locust.{name}.log")
+    done = state.progress
+    return SwarmResult(
+        _histories(folder, name), done.offered, done.started, done.offered - done.started, status, done.latest
+    )
+
+
+@dataclass
+class _Watched:
+    """What the child's processes have told so far."""
+
+    progress: SwarmProgress
+    listener: Callable[[SwarmProgress], None]
+    tallies: dict[int, Tally] = field(default_factory=dict)
+    trouble: Trouble | None = None
+
+    def hear(self, line: bytes) -> None:
+        """Takes one line of one worker."""
+        told: Told | None = read_told(line)
+        if told is None:
+            return
+        if told.trouble is not None:
+            self.trouble = self.trouble or told.trouble
+            return
+        self.tallies[told.worker] = told.tally
+        for key in ("started", "dropped", "matched", "unmatched", "finished"):
+            setattr(self.progress, key, sum(getattr(tally, key) for tally in self.tallies.values()))
+        self.progress.latest = max(tally.latest for tally in self.tallies.values())
+        self.listener(self.progress)
+
+    def raise_trouble(self, status: int, log: Path) -> None:
+        """Raises what the child said, or that it ended badly without a word."""
+        if self.trouble is not None:
+            raise self.trouble
+        if status:
+            raise Trouble(f"the load generator ended with status {status}", f"see {log}")
+
+
+async def _run(command: list[str], log: Path, state: _Watched, deadline: float) -> int:
+    """Runs the child until it ends, listening to what it tells; returns its exit status."""
+    reader, writer = os.pipe()
+    environment = {**os.environ, "PYTHONPATH": _python_path()}
+    try:
+        with log.open("ab") as output:
+            child = await asyncio.create_subprocess_exec(
+                *command, f"--tell-fd={writer}", f"--parent-pid={os.getpid()}", stdin=DEVNULL, stdout=output,
+                stderr=output, pass_fds=(writer,), start_new_session=True, env=environment,
+            )  # fmt: skip
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    try:
+        async with asyncio.timeout(deadline):
+            await _listen(reader, state)
+            return await child.wait()
+    except TimeoutError:
+        raise Trouble("the load generator did not end in time", f"see {log}") from None
+    finally:
+        await _stop(child)
+
+
+async def _listen(reader: int, state: _Watched) -> None:
+    """Reads the child's lines until it, and all its workers, have closed the pipe."""
+    loop = asyncio.get_running_loop()
+    stream = asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reader, "rb"))
+    try:
+        while line := await stream.readline():
+            state.hear(line)
+    finally:
+        transport.close()
+
+
+async def _stop(child: Process) -> None:
+    """Stops the child if it still runs: SIGTERM, and SIGKILL for its whole session when that does not help."""
+    if child.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            child.terminate()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(child.wait()), _STOP)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    await child.wait()
+
+
+def _histories(folder: Path, name: str) -> list[Path]:
+    return sorted(folder.glob(f"history.{name}.*.ndjson"))
+
+
+def _locustfile(scenario: str) -> Path:
+    known = scenarios()
+    if scenario not in known:
+        raise Trouble(f"there is no scenario “{scenario}”", f"use {', '.join(known)}")
+    return known[scenario]
+
+
+def _write_target(target: Target, path: Path) -> Path:
+    try:
+        path.write_text(dump_target(target), encoding="utf-8")
+    except OSError as error:
+        raise Trouble(f"{path} cannot be written ({error.strerror})", "check the folder's permissions") from None
+    return path
+
+
+def _python_path() -> str:
+    """The child must find these packages where this process did."""
+    root = str(Path(__file__).resolve().parents[2])
+    return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
