@@ -1,0 +1,207 @@
+"""Figures as words: the rows of a comparison, the same for the terminal and for the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.results.finding import Finding, Verdict
+from harness.results.run import BenchRun, ConformRun, Pairs, RequirementResult, Spread, TargetFigures
+from harness.results.store import StoredRun
+
+NOTHING = "–"
+_ID = re.compile(r"\b([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure of all targets, in the order of the targets; `hint` says how to read it."""
+
+    label: str
+    cells: tuple[str, ...]
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementRow:
+    """One requirement on all targets; None where a target was not tested for it."""
+
+    id: str
+    title: str
+    results: tuple[RequirementResult | None, ...]
+
+
+def figures_of(run: StoredRun) -> tuple[TargetFigures, ...]:
+    """The measured targets of a run; none for a conformance run."""
+    return () if isinstance(run, ConformRun) else run.targets
+
+
+def conformance_of(run: StoredRun) -> tuple[ConformRun, ...]:
+    """The conformance runs that a run holds, or is."""
+    if isinstance(run, ConformRun):
+        return (run,)
+    return run.conformance if isinstance(run, BenchRun) else ()
+
+
+def figure_rows(targets: Sequence[TargetFigures]) -> list[Row]:
+    """The comparison: figures that no target has are left out."""
+    rows = [
+        Row("verdict", tuple(target.verdict.value for target in targets), "what the history proves"),
+        Row("joins", _each(targets, lambda t: f"{t.joins:,}"), "that took effect or may have"),
+        Row("matches", _each(targets, _matches), "correct: no safety finding names them"),
+        Row("correct matches per s", _each(targets, _rate), "from the first join to the last match"),
+        Row("violations", _each(targets, _violations), "findings by requirement"),
+        Row(
+            "users never matched", _each(targets, lambda t: f"{t.unmatched_users:,}"), "joined, and seen in no session"
+        ),
+        Row("join to match", _each(targets, lambda t: _spread(t.join_to_match_ms)), "p50 / p95 / p99 / max, in ms"),
+        Row("pairs connected", _each(targets, lambda t: _pairs(t.pairs)), "data went both ways; 95 % interval"),
+        Row(
+            "time to connect",
+            _each(targets, lambda t: _spread(t.pairs.time_to_connect_ms)),
+            "p50 / p95 / p99 / max, in ms",
+        ),
+        Row("failed pairs", _each(targets, lambda t: _counts(t.pairs.failures_by_stage)), "by the stage that failed"),
+        Row("arrivals per s", _each(targets, _arrivals), "offered → achieved"),
+    ]
+    return [row for row in rows if any(cell != NOTHING for cell in row.cells)]
+
+
+def requirement_rows(runs: Sequence[ConformRun]) -> list[RequirementRow]:
+    """One row for each requirement that any of the runs speaks of, in the order of the first that does."""
+    titles = {result.id: result.title for run in runs for result in run.requirements}
+    by_run = [{result.id: result for result in run.requirements} for run in runs]
+    return [RequirementRow(id_, title, tuple(known.get(id_) for known in by_run)) for id_, title in titles.items()]
+
+
+def findings_of(run: StoredRun) -> list[tuple[str, Finding]]:
+    """The first finding of each requirement, by target: from the measured history, else from the conformance test."""
+    found: dict[tuple[str, str], Finding] = {}
+    for target in figures_of(run):
+        for requirement, finding in target.first_witness.items():
+            found[target.name, requirement] = finding
+    for conform in conformance_of(run):
+        for result in conform.requirements:
+            if result.finding is not None:
+                found.setdefault((conform.target, result.id), result.finding)
+    names = [target.name for target in figures_of(run)] + [conform.target for conform in conformance_of(run)]
+    ordered = sorted(found.items(), key=lambda item: (names.index(item[0][0]), _rank(item[0][1])))
+    return [(name, finding) for (name, _), finding in ordered]
+
+
+def notes(target: TargetFigures) -> list[str]:
+    """What must be said beside a target's figures."""
+    said = [] if target.verdict is Verdict.VALID or not target.reason else [f"{target.verdict.value}: {target.reason}"]
+    if target.arrivals_dropped:
+        said.append(f"{target.arrivals_dropped} arrivals were dropped: the generator did not keep up")
+    expected = target.expectations
+    if expected is not None:
+        if expected.missing:
+            said.append(f"expected to break and did not: {', '.join(expected.missing)}")
+        if expected.unexpected:
+            said.append(f"broken and not expected: {', '.join(expected.unexpected)}")
+        if expected.met and expected.findings:
+            said.append("breaks what it is expected to break")
+    return said
+
+
+def witness_lines(finding: Finding) -> list[tuple[str, str, str, str]]:
+    """The ops of a witness as (time from the first, who, what, how it came out)."""
+    start = min((op.get("t0", 0.0) for op in finding.witness), default=0.0)
+    return [
+        (f"+{op.get('t0', start) - start:.3f} s", _who(op), _what(op), str(op.get("outcome", "")))
+        for op in finding.witness
+    ]
+
+
+def _rank(requirement: str) -> tuple[int, str]:
+    """Safety before liveness, as the catalogue has them."""
+    return (0 if "-S" in requirement else 1, requirement)
+
+
+def _who(op: dict[str, Any]) -> str:
+    user = str(op.get("user", ""))
+    return shortened(user) + (f" ({op['device']})" if op.get("device") not in {None, "", "d1"} else "")
+
+
+def _what(op: dict[str, Any]) -> str:
+    value = op.get("value") or {}
+    session = value.get("session")
+    if isinstance(session, dict):
+        id_, user1, user2 = (shortened(str(session.get(key, ""))) for key in ("id", "user1", "user2"))
+        return f"{op.get('op')} sees session {id_}: {user1} with {user2}, {session.get('status', 'active')}"
+    if op.get("op") == "poll":
+        return "poll sees no session"
+    parts = [
+        f"{key}={shortened(str(value[key]))}"
+        for key in ("id", "by", "mode", "kind", "stage", "seq", "type")
+        if key in value
+    ]
+    return " ".join([str(op.get("op", "")), *parts])
+
+
+def shortened(text: str) -> str:
+    """An id by its first eight characters, which is enough to tell the ids of one page apart."""
+    return _ID.sub(r"\1…", text)
+
+
+def _each(targets: Sequence[TargetFigures], cell: Callable[[TargetFigures], str]) -> tuple[str, ...]:
+    return tuple(cell(target) for target in targets)
+
+
+def _matches(target: TargetFigures) -> str:
+    if target.correct_matches == target.matches:
+        return f"{target.matches:,}"
+    return f"{target.matches:,} ({target.correct_matches:,} correct)"
+
+
+def _rate(target: TargetFigures) -> str:
+    if not target.matches:
+        return NOTHING
+    void = "" if target.verdict is Verdict.VALID else " (void)"
+    return f"{target.correct_matches_per_s:,.1f}{void}"
+
+
+def _violations(target: TargetFigures) -> str:
+    return _counts(target.violations) if target.violations else "none"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} × {count:,}" for name, count in counts.items()) or NOTHING
+
+
+def _spread(spread: Spread) -> str:
+    values = (spread.p50, spread.p95, spread.p99, spread.max)
+    return NOTHING if spread.p50 is None else " / ".join(_number(value) for value in values)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _pairs(pairs: Pairs) -> str:
+    if not pairs.attempted:
+        return NOTHING
+    text = f"{pairs.connected} of {pairs.attempted}"
+    if pairs.success_rate is not None:
+        text += f" = {pairs.success_rate:.0%}"
+    if pairs.interval_95 is not None:
+        text += f" ({pairs.interval_95[0]:.0%}–{pairs.interval_95[1]:.0%})"
+    return text
+
+
+def _arrivals(target: TargetFigures) -> str:
+    if target.offered_per_s is None or target.achieved_per_s is None:
+        return NOTHING
+    return f"{target.offered_per_s:,.1f} → {target.achieved_per_s:,.1f}"
+
+
+def sentence_of(run: StoredRun) -> str:
+    """The run in one sentence: its verdict and why."""
+    verdict = run.verdict.value if isinstance(run.verdict, Verdict) else run.verdict
+    text = f"{verdict}: {run.reason}" if run.reason else verdict
+    return f"{text} (interrupted: what follows is partial)" if run.interrupted else text

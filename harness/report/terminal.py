@@ -1,0 +1,89 @@
+"""A stored run on a terminal: figures side by side, requirements, and the first witness of each finding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.report.rows import (
+    conformance_of,
+    figure_rows,
+    figures_of,
+    findings_of,
+    notes,
+    requirement_rows,
+    sentence_of,
+    shortened,
+    witness_lines,
+)
+from harness.results.finding import Finding
+from harness.results.run import BenchRun, ConformRun, TargetFigures
+from harness.results.store import StoredRun
+
+_STYLES = {
+    "valid": "bold green", "pass": "green", "conformant": "bold green",
+    "invalid": "bold red", "fail": "bold red", "not-conformant": "bold red",
+    "unknown": "yellow", "error": "magenta", "warn": "yellow", "partial": "yellow",
+    "not-verified": "dim", "not-applicable": "dim",
+}  # fmt: skip
+
+
+def bench_table(run: BenchRun) -> RenderableType:
+    """The comparison that ends `gurukul bench`."""
+    return summary(run)
+
+
+def summary(run: StoredRun) -> RenderableType:
+    """Any stored run: what it measured, what it checked, what it found."""
+    parts: list[RenderableType] = []
+    targets, conformance = figures_of(run), conformance_of(run)
+    if targets:
+        parts += [_figures(targets), *_notes(targets)]
+    if conformance:
+        parts.append(_requirements(conformance))
+    for name, finding in findings_of(run):
+        parts.append(_finding(name, finding))
+    parts.append(Text.assemble("\n", ("verdict  ", "bold"), sentence_of(run)))
+    return Group(*parts)
+
+
+def _figures(targets: Sequence[TargetFigures]) -> Table:
+    table = Table(title="what was measured", title_justify="left", title_style="bold", header_style="bold")
+    table.add_column("")
+    for target in targets:
+        table.add_column(target.name, justify="right", overflow="fold")
+    table.add_column("", style="dim")
+    for row in figure_rows(targets):
+        table.add_row(row.label, *(Text(cell, style=_STYLES.get(cell, "")) for cell in row.cells), row.hint)
+    return table
+
+
+def _notes(targets: Sequence[TargetFigures]) -> list[RenderableType]:
+    return [Text.assemble((f"{target.name}  ", "bold"), note) for target in targets for note in notes(target)]
+
+
+def _requirements(runs: Sequence[ConformRun]) -> Table:
+    table = Table(title="\nwhat was checked", title_justify="left", title_style="bold", header_style="bold")
+    table.add_column("requirement", no_wrap=True)
+    table.add_column("")
+    for run in runs:
+        table.add_column(run.target)
+    for row in requirement_rows(runs):
+        statuses = (result.status if result is not None else "not-verified" for result in row.results)
+        table.add_row(row.id, row.title, *(Text(status, style=_STYLES[status]) for status in statuses))
+    table.add_section()
+    table.add_row("verdict", "", *(Text(run.verdict, style=_STYLES[run.verdict]) for run in runs))
+    return table
+
+
+def _finding(name: str, finding: Finding) -> RenderableType:
+    head = Text.assemble("\n", (f"{name} {finding.requirement}", "bold red"), f"  {shortened(finding.sentence)}")
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(justify="right", style="dim")
+    for line in witness_lines(finding):
+        grid.add_row(*line)
+    return Group(head, Padding(grid, (0, 0, 0, 2))) if finding.witness else head
