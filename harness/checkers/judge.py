@@ -1,0 +1,160 @@
+"""The judge: runs every checker over a history and says what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from harness.checkers.lifetimes import read_facts
+from harness.checkers.liveness import LIVENESS
+from harness.checkers.safety import SAFETY
+from harness.checkers.timeline import Facts, contended_joins
+from harness.history.op import Op
+from harness.results.finding import CheckResult, Judgement, Verdict
+from harness.target import Budgets, Capabilities
+
+Checker = Callable[[Facts], CheckResult]
+
+CHECKERS: dict[str, Checker] = {**SAFETY, **LIVENESS}
+"""Every checker by the requirement that it proves or refutes. Pure: facts of one history in, findings out."""
+
+
+def judge(
+    ops: Iterable[Op],
+    budgets: Budgets,
+    capabilities: Capabilities = Capabilities(),
+    *,
+    complete: bool = True,
+    fresh_users: bool = True,
+) -> Judgement:
+    """Judges one history, that is: all that was seen of one target between two resets.
+
+    Args:
+        ops: the history, in any order.
+        budgets: what the target is allowed (seconds).
+        capabilities: what it offers; a requirement about what it does not offer is not checked.
+        complete: False for a run that was cut short; it is never `valid` nor `invalid`, its findings still stand.
+        fresh_users: False where users come from a fixed list and may bring a queue entry or session of an earlier run.
+
+    A checker that crashes makes the verdict `unknown` (with the reason), unless another one found something. So does a
+    history without joins, or without two joins of different users that overlap in time.
+    """
+    facts = read_facts(ops, budgets, capabilities, fresh_users=fresh_users)
+    results, crashed = [], []
+    for requirement, checker in CHECKERS.items():
+        try:
+            results.append(checker(facts))
+        except Exception as error:  # noqa: BLE001 - the rim: a checker of ours that fails must not look like a verdict
+            detail = f"the checker failed: {type(error).__name__}: {error}"
+            results.append(CheckResult(requirement=requirement, checked=0, detail=detail))
+            crashed.append(requirement)
+    wrong = {
+        session for result in results if result.requirement in SAFETY for f in result.findings for session in f.sessions
+    }
+    judgement = Judgement(
+        verdict=Verdict.UNKNOWN,
+        reason="",
+        results=tuple(results),
+        joins=sum(len(user.joins) for user in facts.users.values()),
+        matches=len(facts.sessions),
+        correct_matches=sum(session not in wrong for session in facts.sessions),
+        unmatched_users=sum(bool(user.joins) and not user.sessions for user in facts.users.values()),
+        contended_joins=contended_joins(facts),
+        violations={result.requirement: len(result.findings) for result in results if result.findings},
+    )
+    return _concluded(judgement, crashed, complete)
+
+
+def judge_groups(
+    ops: Iterable[Op],
+    budgets: Budgets | Mapping[str, Budgets],
+    capabilities: Capabilities = Capabilities(),
+    *,
+    complete: bool = True,
+    fresh_users: bool = True,
+) -> dict[str, Judgement]:
+    """Judges a history that holds several targets and parts, and merges the parts of each target.
+
+    An op's process is named `<target>.<part>.<worker>`; each (target, part) is a history of its own. Where a name has
+    fewer dots, the whole belongs to one part of the target `target`.
+
+    Args:
+        budgets: of all, or by `<target>.<part>`, else by `<target>`.
+
+    Returns:
+        One judgement by target, in the order in which they first appear.
+    """
+    parts: dict[str, dict[str, Judgement]] = {}
+    for (target, part), group in split_groups(ops).items():
+        allowed = budgets if isinstance(budgets, Budgets) else _budgets_of(budgets, target, part)
+        judged = judge(group, allowed, capabilities, complete=complete, fresh_users=fresh_users)
+        parts.setdefault(target, {})[part] = judged
+    return {target: merge_judgements(list(judged.values()), complete=complete) for target, judged in parts.items()}
+
+
+def split_groups(ops: Iterable[Op]) -> dict[tuple[str, str], list[Op]]:
+    """The ops by (target, part), both read from the name of the process."""
+    groups: dict[tuple[str, str], list[Op]] = {}
+    names: dict[str, tuple[str, str]] = {}
+    for op in ops:
+        name = names.get(op.process)
+        if name is None:
+            pieces = op.process.rsplit(".", 2)
+            name = names[op.process] = (pieces[0], pieces[1]) if len(pieces) == 3 else ("target", "")
+        groups.setdefault(name, []).append(op)
+    return groups
+
+
+def merge_judgements(parts: Sequence[Judgement], *, complete: bool = True) -> Judgement:
+    """What several histories of one target say together."""
+    if len(parts) == 1:
+        return parts[0]
+    merged = {requirement: _merged(requirement, parts) for requirement in CHECKERS}
+    violations = {requirement: len(result.findings) for requirement, result in merged.items() if result.findings}
+    judgement = Judgement(
+        verdict=Verdict.UNKNOWN,
+        reason="",
+        results=tuple(merged.values()),
+        joins=sum(part.joins for part in parts),
+        matches=sum(part.matches for part in parts),
+        correct_matches=sum(part.correct_matches for part in parts),
+        unmatched_users=sum(part.unmatched_users for part in parts),
+        contended_joins=sum(part.contended_joins for part in parts),
+        violations=violations,
+    )
+    crashed = [result.requirement for result in merged.values() if "the checker failed" in result.detail]
+    return _concluded(judgement, crashed, complete)
+
+
+def _merged(requirement: str, parts: Sequence[Judgement]) -> CheckResult:
+    results = [result for part in parts for result in part.results if result.requirement == requirement]
+    return CheckResult(
+        requirement=requirement,
+        checked=sum(result.checked for result in results),
+        findings=tuple(finding for result in results for finding in result.findings),
+        detail="; ".join(dict.fromkeys(result.detail for result in results if result.detail)),
+    )
+
+
+def _budgets_of(budgets: Mapping[str, Budgets], target: str, part: str) -> Budgets:
+    return budgets.get(f"{target}.{part}") or budgets.get(target) or Budgets()
+
+
+def _concluded(judgement: Judgement, crashed: list[str], complete: bool) -> Judgement:
+    """Sets the verdict and its reason."""
+    broken = ", ".join(f"{requirement} × {count}" for requirement, count in judgement.violations.items())
+    if not complete:
+        found = f"; so far: {broken}" if broken else ""
+        verdict, reason = Verdict.UNKNOWN, f"the run was cut short{found}"
+    elif broken:
+        verdict, reason = Verdict.INVALID, f"broken: {broken}"
+    elif crashed:
+        verdict, reason = Verdict.UNKNOWN, f"the checkers of {', '.join(crashed)} failed"
+    elif not judgement.joins:
+        verdict, reason = Verdict.UNKNOWN, "nobody joined, so nothing was shown"
+    elif not judgement.contended_joins:
+        verdict, reason = Verdict.UNKNOWN, "no two users joined at the same time, so no race was run"
+    else:
+        idle = [result.requirement for result in judgement.results if not result.checked]
+        unseen = f"; not exercised: {', '.join(idle)}" if idle else ""
+        verdict, reason = Verdict.VALID, f"{judgement.joins} joins, {judgement.matches} matches, nothing broken{unseen}"
+    return judgement.model_copy(update={"verdict": verdict, "reason": reason})

@@ -1,0 +1,349 @@
+"""The timeline: a history sorted into what each user did and saw, and what is known of each session.
+
+Words used below. An op takes effect at one instant of its interval; an `info` op at any time from its start on, or
+never. A poll or a join reply is *live*: it shows what was true at an instant between its start and its end. A push only
+shows what was true at some time before it.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from harness.history.op import Op, Outcome, Via
+from harness.target import Budgets, Capabilities
+
+SIGHTS = frozenset({"poll", "push", "join"})
+_BREAKS = frozenset({"disconnect", "lost"})
+_NO_LIFE = frozenset({"disconnect", "lost", "drain", "fault", "dropped", "push", "told", "signal_recv", "unsubscribe"})
+"""Ops that are no sign of life: what was heard, and what stayed within the harness."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Somebody saw a session: it certainly existed from `known` on; what was seen was true at `since` or later."""
+
+    op: Op
+    session: str
+    members: tuple[str, str]
+    active: bool
+    live: bool
+    since: float
+    known: float
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A call and the interval in which it may have taken effect."""
+
+    op: Op
+    start: float
+    until: float
+
+
+class Effects:
+    """Effects in the order of their starts, with the question `which is the first that may come after a moment`."""
+
+    __slots__ = ("_reach", "items")
+
+    def __init__(self, items: Iterable[Effect]) -> None:
+        self.items = sorted(items, key=lambda effect: effect.start)
+        self._reach: list[float] = []
+        reach = -math.inf
+        for effect in self.items:
+            reach = max(reach, effect.until)
+            self._reach.append(reach)
+
+    def first_after(self, moment: float, besides: Op | None = None) -> Effect | None:
+        """The effect with the earliest start of those that may take effect later than `moment`."""
+        for at in range(bisect_right(self._reach, moment), len(self.items)):
+            effect = self.items[at]
+            if effect.until > moment and effect.op is not besides:
+                return effect
+        return None
+
+    def first_from(self, start: float, besides: Op | None = None) -> Effect | None:
+        """The first effect that starts at `start` or later."""
+        for at in range(bisect_left(self.items, start, key=_start), len(self.items)):
+            if self.items[at].op is not besides:
+                return self.items[at]
+        return None
+
+    def pending(self, moment: float) -> bool:
+        """Whether one that started before `moment` may take effect after it."""
+        at = bisect_left(self.items, moment, key=_start)
+        return at > 0 and self._reach[at - 1] > moment
+
+
+def _start(effect: Effect) -> float:
+    return effect.start
+
+
+@dataclass(slots=True)
+class SessionFacts:
+    """What is known of one session. The last four are set by `harness.checkers.lifetimes`."""
+
+    session: str
+    sights: list[Sight]
+    members: tuple[str, str]
+    muddled: bool
+    """Its sights disagree on who is in it, or it has not two members: only MM-S2 and MM-S3 look at it."""
+    known: float
+    """From this moment on it certainly exists."""
+    seen_active: float
+    """The latest moment for which a live sight proves that it has not ended before; -inf without one."""
+    first: Sight
+    ends: list[Effect] = field(default_factory=list)
+    """Calls that end it by its id."""
+    over_known: float = math.inf
+    """From this moment on it is certainly over, because somebody was told or saw it ended."""
+    born_after: float = -math.inf
+    """It was certainly not born before."""
+    active_until: float = math.inf
+    """It was certainly active until then, unless the target ended it by itself."""
+    ender: Effect | None = None
+    """What may have ended it then."""
+    sure_until: float = math.inf
+    """As `active_until`, cut down to what sights prove where there are signs that the target ended it by itself."""
+
+    def partner_of(self, user: str) -> str:
+        """The other member."""
+        return self.members[1] if self.members[0] == user else self.members[0]
+
+
+@dataclass(slots=True)
+class UserFacts:
+    """What one user did and saw, each list ordered by the start of the ops."""
+
+    user: str
+    ops: list[Op]
+    joins: list[Effect]
+    """Joins that took effect or may have; for users who are not fresh, first a pretended one before all."""
+    leaves: list[Effect]
+    left_by: list[float]
+    """For each leave: when the first of it and its successors had certainly taken effect."""
+    breaks: list[Effect]
+    """Losses of his connection, each until he was back."""
+    enders: Effects
+    """What may end his session or his wait: joins, leaves, breaks. A first join that no other overlaps is not one."""
+    polls: list[Op]
+    empties: list[Op]
+    """Polls that showed no session."""
+    life: list[tuple[float, float]]
+    """When he may have counted as alive: from each sign of life to its latest moment + TTL + tolerance, merged."""
+    signs: list[Op]
+    """Calls that certainly were signs of life."""
+    told: dict[str, Op]
+    """By session: when he learned that it was over."""
+    sessions: list[SessionFacts] = field(default_factory=list)
+    """Sessions that name him, by whomever they were seen, ordered by `known`."""
+
+    @property
+    def accounted(self) -> bool:
+        """Whether each of his joins has led to a session that somebody saw."""
+        return len(self.joins) <= len(self.sessions)
+
+
+@dataclass(slots=True)
+class Facts:
+    """A whole history, sorted."""
+
+    users: dict[str, UserFacts]
+    sessions: dict[str, SessionFacts]
+    drains: list[Op]
+    origin: float
+    """When the first op started; findings give times relative to it."""
+    end: float
+    """When the last op ended."""
+    budgets: Budgets
+    capabilities: Capabilities
+    foreigners: bool
+    """Sessions name users of whom the history holds no op: strangers take part, and hide things from us."""
+
+    def both(self, session: SessionFacts) -> tuple[UserFacts, UserFacts] | None:
+        """The two members, where the history knows both and its sights agree."""
+        one, two = (self.users.get(member) for member in session.members)
+        return None if session.muddled or one is None or two is None else (one, two)
+
+
+def sighting_of(op: Op) -> Sight | None:
+    """What an op shows of a session; None for most ops."""
+    if op.op not in SIGHTS or op.outcome is not Outcome.OK:
+        return None
+    shown = op.value.get("session")
+    if not isinstance(shown, dict) or not shown.get("id"):
+        return None
+    live = op.op != "push"
+    end = op.t1 if op.t1 is not None else op.t0
+    return Sight(
+        op=op,
+        session=str(shown["id"]),
+        members=(str(shown.get("user1") or ""), str(shown.get("user2") or "")),
+        active=shown.get("status") in {None, "active"},
+        live=live,
+        since=op.t0 if live else -math.inf,
+        known=end if live else op.t0,
+    )
+
+
+def effect_of(op: Op) -> Effect:
+    """When a call may have taken effect: within its interval when it was ok, else at any time from its start."""
+    until = op.t1 if op.t1 is not None and op.outcome is Outcome.OK else math.inf
+    return Effect(op, op.t0, until)
+
+
+def sort_history(ops: Iterable[Op], budgets: Budgets, capabilities: Capabilities, *, fresh_users: bool) -> Facts:
+    """Sorts a history. O(n log n); the ops are kept, not copied. Lifetimes stay unset."""
+    by_user: dict[str, list[Op]] = {}
+    sights: dict[str, list[Sight]] = {}
+    ends: dict[str, list[Effect]] = {}
+    drains: list[Op] = []
+    ordered = sorted(ops, key=lambda op: op.t0)
+    for op in ordered:
+        if op.op == "drain":
+            drains.append(op)
+        elif op.user:
+            by_user.setdefault(op.user, []).append(op)
+        if op.op == "end" and op.outcome is not Outcome.FAIL:
+            ends.setdefault(str(op.value.get("id")), []).append(effect_of(op))
+        sight = sighting_of(op)
+        if sight is not None:
+            sights.setdefault(sight.session, []).append(sight)
+    facts = Facts(
+        users={user: _user_facts(user, own, budgets, fresh_users) for user, own in by_user.items()},
+        sessions={session: _session_facts(seen, ends.get(session, [])) for session, seen in sights.items()},
+        drains=drains,
+        origin=ordered[0].t0 if ordered else 0.0,
+        end=max((op.t1 if op.t1 is not None else op.t0 for op in ordered), default=0.0),
+        budgets=budgets,
+        capabilities=capabilities,
+        foreigners=False,
+    )
+    _link(facts)
+    return facts
+
+
+def _link(facts: Facts) -> None:
+    """Ties sessions to their users, in the order in which they became known."""
+    for session in sorted(facts.sessions.values(), key=lambda session: session.known):
+        for member in dict.fromkeys(member for sight in session.sights for member in sight.members if member):
+            user = facts.users.get(member)
+            if user is None:
+                facts.foreigners = True
+            else:
+                user.sessions.append(session)
+                told = user.told.get(session.session)
+                session.over_known = min(session.over_known, told.t0 if told else math.inf)
+
+
+def _session_facts(sights: list[Sight], ends: list[Effect]) -> SessionFacts:
+    first = min(sights, key=lambda sight: sight.known)
+    named = {frozenset(sight.members) for sight in sights if all(sight.members)}
+    strangers = any(sight.op.user not in sight.members for sight in sights if all(sight.members))
+    members = next((sight.members for sight in sights if all(sight.members)), first.members)
+    return SessionFacts(
+        session=first.session,
+        sights=sights,
+        members=members,
+        muddled=strangers or len(named) != 1 or any(len(pair) != 2 for pair in named),
+        known=first.known,
+        seen_active=max((sight.since for sight in sights if sight.active), default=-math.inf),
+        first=first,
+        ends=ends,
+        over_known=min((sight.known for sight in sights if not sight.active), default=math.inf),
+    )
+
+
+def _user_facts(user: str, ops: list[Op], budgets: Budgets, fresh: bool) -> UserFacts:
+    calls = [op for op in ops if op.outcome is not Outcome.FAIL]
+    joins = [effect_of(op) for op in calls if op.op == "join"]
+    if not fresh:
+        joins.insert(0, _earlier_run(ops[0]))
+    leaves = [effect_of(op) for op in calls if op.op == "leave"]
+    breaks = _breaks(ops, budgets.tolerance)
+    alone = len(joins) == 1 or (len(joins) > 1 and joins[1].start >= joins[0].until)
+    polls = [op for op in ops if op.op == "poll" and op.outcome is Outcome.OK]
+    return UserFacts(
+        user=user,
+        ops=ops,
+        joins=joins,
+        leaves=leaves,
+        left_by=list(accumulate((leave.until for leave in reversed(leaves)), min))[::-1],
+        breaks=breaks,
+        enders=Effects([*(joins[1:] if alone else joins), *leaves, *breaks]),
+        polls=polls,
+        empties=[op for op in polls if not op.value.get("session")],
+        life=_life(ops, budgets.queue_ttl + budgets.tolerance, fresh),
+        signs=[op for op in ops if op.outcome is Outcome.OK and op.via is not Via.SELF and op.op not in _NO_LIFE],
+        told={str(op.value.get("id")): op for op in reversed(ops) if op.op == "told"},
+    )
+
+
+def _earlier_run(first: Op) -> Effect:
+    """The join that a user of a fixed list may have made before the history begins."""
+    op = Op(0, -math.inf, -math.inf, first.process, first.user, first.device, "join", Outcome.INFO, Via.HTTP)
+    return Effect(op, -math.inf, -math.inf)
+
+
+def _breaks(ops: list[Op], tolerance: float) -> list[Effect]:
+    """Each loss of a connection, with the time until which the target may act on it.
+
+    A loss that the user did not make himself is noticed late, so it counts from `tolerance` before.
+    """
+    breaks: list[Effect] = []
+    returns: dict[str, list[Op]] = {}
+    for op in ops:
+        if op.op == "back" or (op.op == "subscribe" and op.outcome is Outcome.OK):
+            returns.setdefault(op.device, []).append(op)
+    for op in ops:
+        if op.op not in _BREAKS:
+            continue
+        mine = returns.get(op.device, [])
+        at = bisect_right(mine, op.t0, key=lambda back: back.t0)
+        back = mine[at] if at < len(mine) else None
+        until = math.inf if back is None else (back.t1 if back.t1 is not None else back.t0) + tolerance
+        breaks.append(Effect(op, op.t0 - (tolerance if op.op == "lost" else 0.0), until))
+    return breaks
+
+
+def _life(ops: list[Op], lasts: float, fresh: bool) -> list[tuple[float, float]]:
+    """The merged intervals in which a user may count as alive; `lasts` is how long a sign of life may hold."""
+    merged: list[tuple[float, float]] = [] if fresh or not ops else [(-math.inf, ops[0].t0 + lasts)]
+    for op in ops:
+        if op.op in _NO_LIFE or op.via is Via.SELF:
+            continue
+        end = math.inf if op.op == "join" and op.outcome is Outcome.INFO else lasts
+        end += op.t1 if op.t1 is not None else op.t0 + lasts
+        if merged and op.t0 <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((op.t0, end))
+    return merged
+
+
+def contended_joins(facts: Facts) -> int:
+    """Joins during which another user's join was under way too."""
+    joins = sorted(
+        ((join.start, join.op.t1 or join.start, name) for name, user in facts.users.items() for join in user.joins),
+    )
+    touched = [False] * len(joins)
+    latest: list[tuple[float, str]] = []  # the latest end so far, and the latest end of another user than that one's
+    for at, (start, end, name) in enumerate(joins):
+        touched[at] = any(reached > start and other != name for reached, other in latest)
+        latest = _two_latest([*latest, (end, name)])
+        after = at + 1
+        while after < len(joins) and joins[after][0] < end and not touched[at]:
+            touched[at] = joins[after][2] != name
+            after += 1
+    return sum(touched)
+
+
+def _two_latest(ends: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    kept: list[tuple[float, str]] = []
+    for end, name in sorted(ends, reverse=True):
+        if len(kept) < 2 and all(name != other for _, other in kept):
+            kept.append((end, name))
+    return kept

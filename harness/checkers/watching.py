@@ -1,0 +1,64 @@
+"""Watching: from when to when a user was subscribed, so that a change must have reached him."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+
+from harness.checkers.timeline import UserFacts
+from harness.history.op import Op, Outcome, Via
+
+MATCHES = "matchmaking:"
+"""Topics that bring a user his new sessions begin so; `session:<id>` brings what happens to one session."""
+_STOPS = frozenset({"disconnect", "lost"})
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A subscription that stood from `since` (the database subscription was ready) to `until`."""
+
+    op: Op
+    since: float
+    until: float
+
+
+class Watches:
+    """All subscriptions of one user, and his proofs of being connected."""
+
+    def __init__(self, user: UserFacts) -> None:
+        self._by_topic: dict[str, list[Watch]] = {}
+        self._heard = [op for op in user.ops if op.via is Via.WS and op.outcome is Outcome.OK and op.op not in _STOPS]
+        stopped: dict[tuple[str, str], float] = {}
+        for op in reversed(user.ops):
+            if op.op in _STOPS:
+                stopped = {key: until for key, until in stopped.items() if key[0] != op.device}
+                stopped[op.device, ""] = op.t0
+            elif op.op == "unsubscribe":
+                stopped[op.device, str(op.value.get("topic"))] = op.t0
+            elif op.op == "subscribe":
+                topic = str(op.value.get("topic"))
+                until = min(stopped.get((op.device, topic), math.inf), stopped.get((op.device, ""), math.inf))
+                stopped[op.device, topic] = op.t0
+                ready = op.value.get("ready")
+                if op.outcome is Outcome.OK and isinstance(ready, int | float):
+                    key = MATCHES if topic.startswith(MATCHES) else topic
+                    self._by_topic.setdefault(key, []).append(Watch(op, op.t0 + ready, until))
+        for watches in self._by_topic.values():
+            watches.sort(key=lambda watch: watch.since)
+
+    def standing(self, topic: str, since: float, until: float) -> tuple[Watch, Op] | None:
+        """The subscription that stood from `since` to `until`, with an op that shows the user connected thereafter.
+
+        None where there is none, or where nothing shows that its connection lasted so long.
+        """
+        watches = self._by_topic.get(topic, [])
+        at = bisect_right(watches, since, key=lambda watch: watch.since)
+        if not at or watches[at - 1].until <= until:
+            return None
+        watch = watches[at - 1]
+        first = bisect_left(self._heard, until, key=lambda op: op.t0)
+        for op in self._heard[first : first + 16]:
+            if op.device == watch.op.device and (op.t0 < watch.until or op.op == "unsubscribe"):
+                return watch, op
+        return None

@@ -1,0 +1,205 @@
+"""The journal: ops on disk as NDJSON, one line each, written as they end and read back whole."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import orjson
+
+from harness.errors import Trouble
+from harness.history.op import Op, Outcome, Via
+
+_log = logging.getLogger(__name__)
+
+_REMEDY = "check that the folder exists, may be written and has room"
+_NUMBER = (int, float)
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "n": lambda value: type(value) is int,
+    "t0": lambda value: type(value) in _NUMBER,
+    "t1": lambda value: value is None or type(value) in _NUMBER,
+    "process": lambda value: type(value) is str,
+    "user": lambda value: type(value) is str,
+    "device": lambda value: type(value) is str,
+    "op": lambda value: type(value) is str and bool(value),
+    "value": lambda value: type(value) is dict,
+    "seed": lambda value: type(value) is int,
+    "due": lambda value: value is None or type(value) in _NUMBER,
+}
+_OPTIONAL = {"value": {}, "seed": 0, "due": None}
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_VIAS = {via.value: via for via in Via}
+_KEYS = frozenset(part.name for part in fields(Op))
+
+
+class Journal:
+    """Keeps ops in a file, one JSON object a line. It is a Sink; not for use from several threads at once.
+
+    Lines are buffered and reach the file at the latest `every` seconds before the next op, so that a killed process
+    loses little. A write that fails (disk full, folder removed) is a Trouble.
+
+    Args:
+        path: the file; it is created, or appended to.
+        every: seconds between flushes while ops come in.
+    """
+
+    def __init__(self, path: Path, *, every: float = 0.5) -> None:
+        self.path = path
+        self._every = every
+        self._flushed = time.monotonic()
+        self._file: BinaryIO | None
+        try:
+            self._file = path.open("ab")
+        except OSError as error:
+            raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None
+
+    def append(self, op: Op) -> None:
+        """Writes one op. Raises Trouble when the journal is closed or the disk refuses."""
+        if self._file is None:
+            raise Trouble(f"the history {self.path} is closed", "record before the run ends")
+        try:
+            self._file.write(op_line(op))
+            now = time.monotonic()
+            if now - self._flushed >= self._every:
+                self._flushed = now
+                self._file.flush()
+        except OSError as error:
+            raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", _REMEDY) from None
+
+    def flush(self) -> None:
+        """Hands everything to the operating system."""
+        if self._file is not None:
+            try:
+                self._file.flush()
+            except OSError as error:
+                raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", _REMEDY) from None
+
+    def close(self) -> None:
+        """Flushes and closes the file. May be called twice."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            try:
+                file.close()
+            except OSError as error:
+                raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", _REMEDY) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def op_line(op: Op) -> bytes:
+    """One op as a line of NDJSON, newline included. What JSON cannot say is written as text."""
+    return orjson.dumps(op, default=str, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def op_record(op: Op) -> dict[str, Any]:
+    """One op as the JSON object that stands in a history (used for witnesses)."""
+    record: dict[str, Any] = orjson.loads(op_line(op))
+    return record
+
+
+def parse_op(line: bytes) -> Op:
+    """Reads one line. Raises ValueError with what is wrong."""
+    row = orjson.loads(line)
+    if type(row) is not dict:
+        raise ValueError("not a JSON object")
+    return op_of(row)
+
+
+def op_of(row: dict[str, Any]) -> Op:
+    """An op from its JSON object. Unknown keys are refused; `value`, `seed` and `due` may be left out."""
+    if not row.keys() <= _KEYS:
+        raise ValueError(f"unknown key {min(row.keys() - _KEYS)!r}")
+    for key, good in _CHECKS.items():
+        if key not in row:
+            if key not in _OPTIONAL:
+                raise ValueError(f"no key {key!r}")
+        elif not good(row[key]):
+            raise ValueError(f"a wrong {key!r}: {row[key]!r}")
+    outcome, via = _OUTCOMES.get(row.get("outcome", "")), _VIAS.get(row.get("via", ""))
+    if outcome is None:
+        raise ValueError(f"a wrong 'outcome': {row.get('outcome')!r}")
+    if via is None:
+        raise ValueError(f"a wrong 'via': {row.get('via')!r}")
+    if row["t1"] is not None and row["t1"] < row["t0"]:
+        raise ValueError("an end before its start")
+    return Op(**{**row, "outcome": outcome, "via": via})
+
+
+def read_history(path: Path) -> list[Op]:
+    """Reads a history in the order of its lines.
+
+    A last line without newline that cannot be read is what a killed process leaves: it is dropped, with a warning in
+    the log.
+
+    Raises:
+        Trouble: no such file, unreadable, or a malformed line (named by its number).
+    """
+    ops: list[Op] = []
+    for number, line, whole in _lines(path):
+        try:
+            ops.append(parse_op(line))
+        except ValueError as error:
+            if not whole:
+                _log.warning("%s: the last line is torn and was dropped (line %d)", path, number)
+                break
+            raise Trouble(
+                f"{path}, line {number}: not an op ({error})", "give a history as the harness wrote it"
+            ) from None
+    return ops
+
+
+def write_history(ops: Iterable[Op], path: Path) -> None:
+    """Writes ops as a new history file, replacing what was there."""
+    _write((op_line(op) for op in ops), path)
+
+
+def merge_histories(paths: Sequence[Path], into: Path) -> int:
+    """Merges histories of several processes into one file, ordered by the start of the ops; returns their number.
+
+    Torn last lines are dropped as in `read_history`, and Trouble is raised as there.
+    """
+    keyed: list[tuple[float, int, bytes]] = []
+    for path in paths:
+        for number, line, whole in _lines(path):
+            try:
+                start = orjson.loads(line)["t0"] + 0.0
+            except (ValueError, KeyError, TypeError):
+                if not whole:
+                    _log.warning("%s: the last line is torn and was dropped (line %d)", path, number)
+                    break
+                raise Trouble(f"{path}, line {number}: not an op", "give histories as the harness wrote them") from None
+            keyed.append((start, len(keyed), line))
+    keyed.sort()
+    _write((line.rstrip(b"\n") + b"\n" for _, _, line in keyed), into)
+    return len(keyed)
+
+
+def _lines(path: Path) -> Iterable[tuple[int, bytes, bool]]:
+    """The lines of a file that are not blank: number from 1, bytes, and whether the newline is there."""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield number, line, line.endswith(b"\n")
+    except FileNotFoundError:
+        raise Trouble(f"there is no history {path}", "name a history.ndjson of a run") from None
+    except OSError as error:
+        raise Trouble(f"the history {path} cannot be read ({error.strerror})", "check the path") from None
+
+
+def _write(lines: Iterable[bytes], path: Path) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            file.writelines(lines)
+        part.replace(path)
+    except OSError as error:
+        raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None

@@ -1,0 +1,176 @@
+"""What a run says: the versioned models of run.json and of `--json`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from harness.results.finding import Finding, Verdict
+from harness.results.fingerprint import Fingerprint
+from harness.target import Budgets
+
+SCHEMA = "gurukul.run/1"
+
+Status = Literal["pass", "fail", "warn", "not-verified", "not-applicable", "unknown", "error"]
+ConformVerdict = Literal["conformant", "partial", "not-conformant", "unknown"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+
+
+class Spread(_Model):
+    """How a time spreads over its samples, in milliseconds (the field's name says so); None without a sample.
+
+    The percentiles are read from an HdrHistogram of three digits.
+    """
+
+    count: int = 0
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class Pairs(_Model):
+    """What became of the WebRTC pairs: a pair is one session, connected when both its members connected."""
+
+    attempted: int = 0
+    connected: int = 0
+    success_rate: float | None = None
+    interval_95: tuple[float, float] | None = None
+    """Wilson score interval of the success rate."""
+    time_to_connect_ms: Spread = Spread()
+    failures_by_stage: dict[str, int] = Field(default_factory=dict)
+    """Failed pairs by the stage at which the first member failed; the stages are exclusive."""
+
+
+class Timeline(_Model):
+    """New matches over time, counted in steps from the first join on."""
+
+    step: float = 1.0
+    """Seconds of one step."""
+    matches_per_s: tuple[float, ...] = ()
+    waiting: tuple[int, ...] = ()
+    """Users who had joined and had not yet seen a match, at the end of each step."""
+
+
+class Quantile(_Model):
+    """One point of a distribution: this share of the samples (in percent) took at most so many milliseconds."""
+
+    percent: float
+    at_most_ms: float
+
+
+class Expectations(_Model):
+    """What a target was expected to break, and whether it did."""
+
+    findings: tuple[str, ...] = ()
+    """Expected requirement ids; each entry is one id, or several joined by `|` of which one is enough."""
+    met: bool = True
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+
+
+class TargetFigures(_Model):
+    """What was measured of one target. Void as a figure unless the verdict is `valid`."""
+
+    name: str
+    verdict: Verdict
+    reason: str = ""
+    joins: int = 0
+    """Joins that took effect or may have."""
+    contended_joins: int = 0
+    matches: int = 0
+    correct_matches: int = 0
+    """Matches that no safety finding names."""
+    correct_matches_per_s: float = 0.0
+    violations: dict[str, int] = Field(default_factory=dict)
+    unmatched_users: int = 0
+    """Users who joined and whom nobody ever saw in a session."""
+    join_to_match_ms: Spread = Spread()
+    """From when a join was due (or began) to the user's own first sight of his session."""
+    join_to_match_quantiles: tuple[Quantile, ...] = ()
+    pairs: Pairs = Pairs()
+    offered_per_s: float | None = None
+    achieved_per_s: float | None = None
+    arrivals_dropped: int = 0
+    duration: float = 0.0
+    """Seconds from the first join to the last new match."""
+    timeline: Timeline = Timeline()
+    first_witness: dict[str, Finding] = Field(default_factory=dict)
+    """The first finding of each broken requirement."""
+    expectations: Expectations | None = None
+
+
+class RequirementResult(_Model):
+    """What the conformance suite says of one requirement."""
+
+    id: str
+    level: str
+    status: Status
+    evidence: str = "E0"
+    seconds: float = 0.0
+    detail: str = ""
+    title: str = ""
+    finding: Finding | None = None
+
+
+class _Run(_Model):
+    schema_: Literal["gurukul.run/1"] = Field("gurukul.run/1", alias="schema")
+    fingerprint: Fingerprint
+    reason: str = ""
+    interrupted: bool = False
+    """The run was cut short: what it holds is partial."""
+    budgets: dict[str, Budgets] = Field(default_factory=dict)
+    """The budgets that each part was judged by, by `<target>` or `<target>.<part>`, so that it can be judged again."""
+
+
+class ConformRun(_Run):
+    """One run of the conformance suite."""
+
+    kind: Literal["conform"] = "conform"
+    target: str
+    verdict: ConformVerdict
+    requirements: tuple[RequirementResult, ...] = ()
+
+
+class _MeasuredRun(_Run):
+    verdict: Verdict
+    targets: tuple[TargetFigures, ...] = ()
+
+
+class BenchRun(_MeasuredRun):
+    """The main job: both engines, conformance, swarm and peers, side by side."""
+
+    kind: Literal["bench"] = "bench"
+    conformance: tuple[ConformRun, ...] = ()
+
+
+class SwarmRun(_MeasuredRun):
+    """One swarm against one target."""
+
+    kind: Literal["swarm"] = "swarm"
+    scenario: str = ""
+
+
+class PeersRun(_MeasuredRun):
+    """Pairs of peers through one target."""
+
+    kind: Literal["peers"] = "peers"
+
+
+class JudgeRun(_MeasuredRun):
+    """A stored history, judged again."""
+
+    kind: Literal["judge"] = "judge"
+
+
+Run = Annotated[BenchRun | ConformRun | SwarmRun | PeersRun | JudgeRun, Field(discriminator="kind")]
+RUN: TypeAdapter[Any] = TypeAdapter(Run)
+
+
+def dump_run(run: _Run) -> str:
+    """A run as the text of run.json: indented, keys as in the format's description."""
+    return run.model_dump_json(indent=2, by_alias=True) + "\n"
