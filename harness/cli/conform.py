@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from harness.cli.folder import run_folder
 from harness.cli.output import publish
 from harness.cli.progress import Progress
 from harness.cli.suite import interrupted_suite, run_suite
-from harness.cli.targets import opened
-from harness.results.store import RunStore
+from harness.cli.targets import Time, checked, opened
 
 
 async def conform(
@@ -24,13 +24,14 @@ async def conform(
     verbose: int,
 ) -> int:
     """Tests a target, stores and shows what came of it; returns the exit status."""
-    folder = RunStore(results).create("conform")
-    name = target
-    try:
-        with Progress(verbose) as progress:
-            async with opened(target, folder, progress, time=time, database_url=database_url) as there:
-                name = there.target.name
-                run = await run_suite(there, folder, progress, k=k, junit=junit)
-    except asyncio.CancelledError:
-        run = interrupted_suite(folder, name)
-    return publish(run, folder, json=json, html=html)
+    given = checked(target, time=time, database_url=database_url)
+    name = given.name if given is not None else target
+    chosen: Time = "real" if time == "real" else "scaled"
+    with run_folder(results, "conform") as folder:
+        try:
+            with Progress(verbose) as progress:
+                async with opened(target, folder, progress, time=chosen, database_url=database_url) as there:
+                    run = await run_suite(there, folder, progress, k=k, junit=junit)
+        except asyncio.CancelledError:
+            run = interrupted_suite(folder, name)
+        return publish(run, folder, json=json, html=html)

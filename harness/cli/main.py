@@ -17,10 +17,29 @@ app = typer.Typer(
     "Exit status of every verb that judges: 0 valid, 1 invalid (the target is wrong), 2 unknown "
     "(not enough evidence, or interrupted), 3 trouble of our own.",
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="The short form, about two minutes.")] = False,
+    seed: options.Seed = options.DEFAULT_SEED,
+    database_url: options.DatabaseUrl = "",
+    results: options.Results = options.DEFAULT_RESULTS,
+    json: options.Json = "",
+    html: options.Html = None,
+    verbose: options.Verbose = 0,
+) -> int:
+    """Measure both engines, side by side: conformance, swarm and peers. This is the main job.
+
+    Exit status: 0 hardened is valid and documented fails as expected, 1 hardened is invalid, 2 too little contention to
+    say, 3 trouble of our own.
+    """
+    from harness.cli.bench import bench as verb
+
+    return run(verb(quick, seed, database_url, results, json, html, verbose))
 
 
 @app.command()
@@ -71,6 +90,40 @@ def conform(
 
 
 @app.command()
+def swarm(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="The name of a locustfile: search_and_chat.")],
+    target: options.TargetArgument,
+    users: Annotated[int, typer.Option(min=1, help="At most so many arrive.")] = 200,
+    rate: Annotated[float, typer.Option(min=0.001, help="Users per second.")] = 20.0,
+    duration: Annotated[
+        float | None, typer.Option(min=0.001, metavar="SECONDS", help="Nobody is due after so many seconds.")
+    ] = None,
+    arrivals: Annotated[
+        str, typer.Option(help="How they come: constant, poisson, or burst:SIZE/WINDOWs@EVERYs.")
+    ] = "poisson",
+    peer_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the sessions with real WebRTC peers.")
+    ] = 0.0,
+    processes: Annotated[int, typer.Option(min=1, help="Load generators.")] = 1,
+    seed: options.Seed = options.DEFAULT_SEED,
+    database_url: options.DatabaseUrl = "",
+    results: options.Results = options.DEFAULT_RESULTS,
+    json: options.Json = "",
+    html: options.Html = None,
+    verbose: options.Verbose = 0,
+) -> int:
+    """Send many users through a target, arriving when they are due, and judge what they saw."""
+    from harness.cli.swarm import swarm as verb
+    from harness.load.swarm import SwarmPlan
+
+    plan = SwarmPlan(
+        scenario, users, arrivals=arrivals, rate=rate, duration=duration, seed=seed, processes=processes,
+        peer_share=peer_share,
+    )  # fmt: skip
+    return run(verb(plan, target, database_url, results, json, html, verbose))
+
+
+@app.command()
 def peers(
     target: options.TargetArgument,
     pairs: Annotated[int, typer.Option(min=1, help="How many pairs.")] = 24,
@@ -112,12 +165,13 @@ def report(
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
 
     def verb() -> int:
         try:
-            return int(app(args=arguments, prog_name="gurukul", standalone_mode=False) or 0)
+            return int(app(args=given or ["--help"], prog_name="gurukul", standalone_mode=False) or 0)
         except typer.TyperException as error:  # an unknown verb or option, a value out of range
-            say(f"error: {error.format_message()}: see gurukul --help")
+            say(f"error: {error.format_message().rstrip('.')}: see gurukul --help")
             return Exit.TROUBLE
 
     return guarded(verb)

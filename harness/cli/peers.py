@@ -5,32 +5,34 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from harness.cli.folder import run_folder
 from harness.cli.measured import concluded
 from harness.cli.output import publish
 from harness.cli.progress import Progress
-from harness.cli.targets import Opened, opened
+from harness.cli.targets import Opened, checked, opened
 from harness.results.fingerprint import take_fingerprint
 from harness.results.run import PeersRun
-from harness.results.store import RunFolder, RunStore
+from harness.results.store import RunFolder
 
 
 async def peers(
     target: str, pairs: int, network: str, seed: int, database_url: str, results: Path, json: str, verbose: int
 ) -> int:
     """Runs the pairs, stores and shows what came of them; returns the exit status."""
+    checked(target, database_url=database_url)
     fingerprint = take_fingerprint(seed=seed, settings={"pairs": pairs, "network": network})
-    folder = RunStore(results).create("peers")
     there: Opened | None = None
     interrupted = False
-    try:
-        with Progress(verbose) as progress:
-            async with opened(target, folder, progress, time="", database_url=database_url) as there:
-                await run_peers(there, folder, progress, pairs=pairs, network=network, seed=seed)
-    except asyncio.CancelledError:
-        interrupted = True
-    measured = concluded(there, folder, interrupted=interrupted)
-    run = PeersRun(fingerprint=fingerprint, interrupted=interrupted, **measured)
-    return publish(run, folder, json=json, html=None)
+    with run_folder(results, "peers") as folder:
+        try:
+            with Progress(verbose) as progress:
+                async with opened(target, folder, progress, time="real", database_url=database_url) as there:
+                    await run_peers(there, folder, progress, pairs=pairs, network=network, seed=seed)
+        except asyncio.CancelledError:
+            interrupted = True
+        measured = concluded(there, folder, interrupted=interrupted)
+        run = PeersRun(fingerprint=fingerprint, interrupted=interrupted, **measured)
+        return publish(run, folder, json=json, html=None)
 
 
 async def run_peers(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import Any
@@ -79,11 +81,21 @@ def guarded(verb: Callable[[], int]) -> int:
     except ModuleNotFoundError as error:
         extra = _EXTRA_OF.get((error.name or "").partition(".")[0])
         if extra is None:
-            raise
-        say(f"error: {error.name} is not installed: pip install 'gurukul-harness[{extra}]'")
+            traceback.print_exc()
+        say(f"error: {error.name} is not installed: pip install 'gurukul-harness[{extra or 'all'}]'")
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read us is gone, and wants nothing more
+        _silence()
+    except Exception as error:  # noqa: BLE001 — the rim of the program: a fault of ours must not look like a verdict
+        traceback.print_exc()
+        say(f"error: a fault of our own ({type(error).__name__}): please report what stands above")
     return Exit.TROUBLE
+
+
+def _silence() -> None:
+    """Whoever read our output is gone; without this Python complains about it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def say(text: str) -> None:

@@ -16,6 +16,9 @@ from harness.target import Target, dump_target, load_target
 BUILT_IN = ("documented", "hardened")
 
 
+Time = Literal["scaled", "real"]
+
+
 @dataclass(frozen=True)
 class Opened:
     """A target that is there to be used, and the file that tells other programs of it."""
@@ -24,9 +27,27 @@ class Opened:
     file: Path
 
 
+def checked(name: str, *, time: str = "", database_url: str = "") -> Target | None:
+    """The target of a file, None for a built-in one: what can be said before anything is started.
+
+    Raises:
+        Trouble: no such target, a bad file, or an option that does not fit.
+    """
+    if time not in {"", "scaled", "real"}:
+        raise Trouble(f"there is no time {time}", "choose --time scaled or --time real")
+    if name in BUILT_IN:
+        return None
+    target = load_target(Path(name))
+    if time not in {"", target.time}:
+        raise Trouble(f"{name} says time = {target.time!r}", f"leave out --time {time}, or mend the target file")
+    if database_url:
+        raise Trouble(f"--database-url is for the built-in targets, not for {name}", "leave it out")
+    return target
+
+
 @asynccontextmanager
 async def opened(
-    name: str, folder: RunFolder, progress: Progress, *, time: str = "", database_url: str = ""
+    name: str, folder: RunFolder, progress: Progress, *, time: Time, database_url: str = ""
 ) -> AsyncIterator[Opened]:
     """Starts a built-in target, with its logs in the run's folder, or reads a target file.
 
@@ -34,21 +55,15 @@ async def opened(
         name: `documented`, `hardened` or a path; a file of that name is not looked at.
         folder: of the run.
         progress: hears of the start.
-        time: `scaled`, `real`, or empty for the target's own (built-in: scaled).
+        time: of a built-in target.
         database_url: for built-in targets; empty starts an embedded PostgreSQL.
 
     Raises:
         Trouble: no such target, a bad file, a deployment that does not start, or an option that does not fit.
     """
-    if time not in {"", "scaled", "real"}:
-        raise Trouble(f"there is no time {time}", "choose --time scaled or --time real")
-    if name not in BUILT_IN:
-        target = load_target(Path(name))
-        if time not in {"", target.time}:
-            raise Trouble(f"{name} says time = {target.time!r}", f"leave out --time {time}, or mend the target file")
-        if database_url:
-            raise Trouble(f"--database-url is for the built-in targets, not for {name}", "leave it out")
-        yield Opened(target, Path(name))
+    given = checked(name, database_url=database_url)
+    if given is not None:
+        yield Opened(given, Path(name))
         return
     from harness.lab.deployment import deployment, running_cluster
 
@@ -56,7 +71,7 @@ async def opened(
         with progress.stage(name, "starting PostgreSQL and the server") as stage:
             cluster = await stack.enter_async_context(running_cluster(database_url, folder.logs / "postgres.log"))
             deployed = await stack.enter_async_context(
-                deployment(name, cluster, folder.logs / f"server-{name}.log", time=_time(time))
+                deployment(name, cluster, folder.logs / f"server-{name}.log", time=time)
             )
             stage.say(f"ready at {deployed.target.supabase_url}")
         yield Opened(deployed.target, write_target(deployed.target, folder))
@@ -67,7 +82,3 @@ def write_target(target: Target, folder: RunFolder) -> Path:
     path = folder.path / f"target-{target.name}.toml"
     write_text(path, dump_target(target))
     return path
-
-
-def _time(given: str) -> Literal["scaled", "real"]:
-    return "real" if given == "real" else "scaled"

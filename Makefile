@@ -1,0 +1,53 @@
+# What one does with the project. Each verb makes what it needs (.venv, from the lock) by itself.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help venv bench bench-full serve test check format lock clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+venv: $(READY) ## Install everything into .venv, once
+
+bench: $(READY) ## The main job, quick form: both engines measured and compared (about 3 minutes)
+	$(BIN)/gurukul bench --quick
+
+bench-full: $(READY) ## The main job, long form
+	$(BIN)/gurukul bench
+
+serve: $(READY) ## The reference server on http://127.0.0.1:54321 until Ctrl-C
+	$(BIN)/gurukul serve
+
+test: $(READY) ## All tests
+	$(BIN)/pytest -q -n 2
+
+check: $(READY) ## Lint, format, types, import direction
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## Mend lint and format where a program can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: $(READY) ## Write requirements.lock anew from pyproject.toml
+	$(BIN)/pip-compile -q --extra dev --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+		--no-header --no-annotate --strip-extras --no-allow-unsafe -o $(VENV)/lock pyproject.toml
+	{ echo "# Exact versions of everything that the project is built, checked and run with. Made by: make lock"; \
+		grep -v -e '^#' -e '^gurukul-harness' $(VENV)/lock; } > requirements.lock
+
+clean: ## Remove what can be made again (runs in results/ stay)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 3; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,160 @@
+"""`gurukul bench`: both engines, conformance and swarm and peers, one comparison."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.conclusion import conclude_bench, with_expectations
+from harness.cli.folder import run_folder
+from harness.cli.judging import Terms, collected, judged
+from harness.cli.output import publish
+from harness.cli.peers import run_peers
+from harness.cli.progress import Progress
+from harness.cli.suite import results_file, run_suite, suite_of
+from harness.cli.swarm import settings_of, swarm_part
+from harness.cli.targets import BUILT_IN, Opened, Time, write_target
+from harness.results.fingerprint import take_fingerprint
+from harness.results.run import BenchRun, TargetFigures
+from harness.results.store import RunFolder
+from harness.target import Budgets
+
+if TYPE_CHECKING:
+    from harness.lab.postgres import Cluster
+    from harness.load.swarm import SwarmPlan
+
+_NEEDED = ("asyncpg", "locust", "aiortc", "altair", "vl_convert", "jinja2")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much a bench does: `bursts` of `burst` users within 0.1 s, one burst every `every` seconds."""
+
+    bursts: int
+    burst: int
+    every: float
+    pairs: int
+
+    def plan(self, seed: int) -> SwarmPlan:
+        """The swarm of this size."""
+        from harness.load.swarm import SwarmPlan
+
+        arrivals = f"burst:{self.burst}/0.1s@{self.every:g}s"
+        return SwarmPlan("search_and_chat", self.bursts * self.burst, arrivals=arrivals, seed=seed)
+
+
+QUICK = Size(bursts=10, burst=32, every=2.0, pairs=24)
+FULL = Size(bursts=60, burst=40, every=2.0, pairs=100)
+
+
+@dataclass
+class _Bench:
+    """One bench under way: what the parts need, and what only the generators know."""
+
+    cluster: Cluster
+    folder: RunFolder
+    progress: Progress
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def deployed(self, engine: str, part: str, time: Time) -> AsyncIterator[Opened]:
+        """A fresh deployment for one part: nobody is left in its queue from the part before."""
+        from harness.lab.deployment import deployment
+
+        log = self.folder.logs / f"server-{engine}-{part}.log"
+        async with deployment(engine, self.cluster, log, time=time) as there:
+            yield Opened(there.target, write_target(there.target, self.folder))
+
+    async def conformance(self, engine: str) -> None:
+        """Tests an engine in scaled time."""
+        async with self.deployed(engine, "conform", "scaled") as there:
+            await run_suite(there, self.folder, self.progress)
+
+    async def swarm(self, engine: str, plan: SwarmPlan) -> None:
+        """Sends the swarm to an engine."""
+        async with self.deployed(engine, "swarm", "real") as there:
+            result = await swarm_part(plan, there, self.folder, self.progress)
+            self.dropped[engine] = result.dropped
+
+    async def peers(self, engine: str, pairs: int, seed: int) -> None:
+        """Sends the pairs to an engine."""
+        async with self.deployed(engine, "peers", "real") as there:
+            await run_peers(there, self.folder, self.progress, pairs=pairs, network="loopback", seed=seed)
+
+
+async def bench(
+    quick: bool, seed: int, database_url: str, results: Path, json: str, html: Path | None, verbose: int
+) -> int:
+    """The main job: measures both engines, stores and shows the comparison; returns the exit status."""
+    _require(_NEEDED)
+    size = QUICK if quick else FULL
+    plan = size.plan(seed)
+    settings = {"quick": quick, "pairs": size.pairs, "embedded": not database_url, "swarm": settings_of(plan)}
+    fingerprint = take_fingerprint(seed=seed, settings=settings)
+    dropped: dict[str, int] = {}
+    interrupted = False
+    with run_folder(results, "bench") as folder:
+        try:
+            with Progress(verbose) as progress:
+                progress.note(f"seed {seed}, run {folder.path}")
+                dropped = await _measure(size, plan, database_url, folder, progress)
+        except asyncio.CancelledError:
+            interrupted = True
+        run = _concluded(folder, dropped, interrupted=interrupted).model_copy(update={"fingerprint": fingerprint})
+        return publish(run, folder, json=json, html=html or folder.path / "report.html")
+
+
+async def _measure(
+    size: Size, plan: SwarmPlan, database_url: str, folder: RunFolder, progress: Progress
+) -> dict[str, int]:
+    """Runs all parts; the suites side by side (they mostly wait), each swarm alone. Returns the dropped arrivals."""
+    from harness.lab.deployment import running_cluster
+
+    async with running_cluster(database_url, folder.logs / "postgres.log") as cluster:
+        bench = _Bench(cluster, folder, progress)
+        await _together(*(bench.conformance(engine) for engine in BUILT_IN))
+        for engine in BUILT_IN:
+            await bench.swarm(engine, plan)
+        for engine in BUILT_IN:
+            await bench.peers(engine, size.pairs, plan.seed)
+    return bench.dropped
+
+
+async def _together(*work: Coroutine[Any, Any, None]) -> None:
+    """Runs all at once; when one fails or we are cancelled, the others are cancelled and have ended."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _concluded(folder: RunFolder, dropped: dict[str, int], *, interrupted: bool) -> BenchRun:
+    """Judges what the parts left in the folder."""
+    ops = collected(sorted(folder.path.glob("history.*.ndjson")), folder.history_file)
+    budgets = dict.fromkeys(BUILT_IN, Budgets())
+    targets = [_finished(target, dropped) for target in judged(ops, Terms(budgets, complete=not interrupted))]
+    suites = [suite_of(file) for engine in BUILT_IN if (file := results_file(folder, engine)).exists()]
+    verdict, reason = conclude_bench(targets, suites, interrupted=interrupted)
+    return BenchRun(
+        fingerprint=take_fingerprint(), verdict=verdict, reason=reason, interrupted=interrupted, budgets=budgets,
+        targets=tuple(targets), conformance=tuple(suites),
+    )  # fmt: skip
+
+
+def _finished(target: TargetFigures, dropped: dict[str, int]) -> TargetFigures:
+    return with_expectations(target).model_copy(update={"arrivals_dropped": dropped.get(target.name, 0)})
+
+
+def _require(modules: tuple[str, ...]) -> None:
+    """A missing extra is told at the start, not after minutes of work."""
+    for name in modules:
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)

@@ -1,0 +1,27 @@
+"""The folder of a run as a verb uses it: made at the start, removed again when nothing came of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import Trouble
+from harness.results.store import RunFolder, RunStore
+
+
+@contextmanager
+def run_folder(results: Path, kind: str) -> Iterator[RunFolder]:
+    """Makes the folder of a run; one in which trouble left nothing but target files and empty logs is removed."""
+    folder = RunStore(results).create(kind)
+    try:
+        yield folder
+    except Trouble:
+        if not any(_tells(path) for path in folder.path.rglob("*")):
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+
+
+def _tells(path: Path) -> bool:
+    return path.is_file() and path.suffix != ".toml" and path.stat().st_size > 0
