@@ -40,7 +40,7 @@ class HardenedEngine:
         self._settings = settings
         self._database = database
         self._signs: dict[UUID, float] = {}
-        self._joins = JoinBatches(self._run_batch, self._sweep, settings.queue_ttl / 4)
+        self._joins = JoinBatches(self._run_batch, self.sweep, settings.queue_ttl / 4)
 
     async def start(self) -> None:
         """Writes the queue's TTL and the sessions' maximum age to where the SQL reads them, and starts the batches."""
@@ -81,7 +81,7 @@ class HardenedEngine:
         async with self._database.connection() as connection:
             await connection.execute(_VANISH, user, loop.time() - given_up)
 
-    async def _sweep(self) -> None:
+    async def sweep(self) -> None:
         """What no join brings about: stale entries go, rows that clients wrote are paired, old sessions end."""
         await self._match([])
         await self._execute(_END_OLD_SESSIONS)
