@@ -16,11 +16,11 @@ from reference_server.rest.tree import (
     TESTS,
     Comparison,
     Condition,
+    Is,
     Logic,
     Membership,
     Order,
     Query,
-    Test,
 )
 
 DEEPEST = 10
@@ -220,7 +220,7 @@ class _Reader:
             return Comparison(column, operator, value, negated)
         if value.lower() not in TESTS:
             raise self.refusal(", ".join(TESTS))
-        return Test(column, value.lower(), negated)
+        return Is(column, value.lower(), negated)
 
     def _operator(self) -> str:
         start = self._at

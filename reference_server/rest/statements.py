@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from reference_server.rest.catalogue import Function, Table
 from reference_server.rest.errors import RestError
-from reference_server.rest.tree import COMPARISONS, TESTS, Comparison, Condition, Logic, Membership, Query, Test
+from reference_server.rest.tree import COMPARISONS, TESTS, Comparison, Condition, Is, Logic, Membership, Query
 
 MAX_ROWS = 1000
 """Rows of one answer at most, as Supabase sets it (PROTOCOL 2.2)."""
@@ -157,9 +157,9 @@ def _condition(table: Table, condition: Condition, parameters: _Parameters) -> s
     return f"(not {text})" if condition.negated else text
 
 
-def _operation(kind: str, condition: Comparison | Membership | Test, parameters: _Parameters) -> str:
+def _operation(kind: str, condition: Comparison | Membership | Is, parameters: _Parameters) -> str:
     match condition:
-        case Test():
+        case Is():
             return TESTS[condition.what]
         case Membership():
             return f"= any ({parameters.add(list(condition.values))}::text[]::{kind}[])"

@@ -37,7 +37,7 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Is:
     """`column=is.null`; `what` is a key of TESTS."""
 
     column: str
@@ -54,7 +54,7 @@ class Logic:
     negated: bool = False
 
 
-Condition = Comparison | Membership | Test | Logic
+Condition = Comparison | Membership | Is | Logic
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,147 @@
+"""The grammar of query strings: what is read, what is refused, and where."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reference_server.rest.errors import RestError
+from reference_server.rest.grammar import DEEPEST, parse_filter, parse_logic, parse_order, parse_query, parse_select
+from reference_server.rest.tree import Comparison, Is, Logic, Membership, Order, Query
+
+
+def test_the_poll_as_captured() -> None:
+    """The documented client's poll is read whole."""
+    query = parse_query(
+        [
+            ("select", "id,user1_id,user2_id"),
+            ("or", "(user1_id.eq.U,user2_id.eq.U)"),
+            ("status", "eq.active"),
+            ("order", "started_at.desc"),
+            ("limit", "1"),
+        ]
+    )
+    either = Logic("or", (Comparison("user1_id", "eq", "U"), Comparison("user2_id", "eq", "U")))
+    assert query == Query(
+        select=("id", "user1_id", "user2_id"),
+        where=(either, Comparison("status", "eq", "active")),
+        order=(Order("started_at", descending=True),),
+        limit=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("eq.1", Comparison("a", "eq", "1")),
+        ("eq.", Comparison("a", "eq", "")),
+        ("not.eq.1", Comparison("a", "eq", "1", negated=True)),
+        ("neq.x.y,(z)", Comparison("a", "neq", "x.y,(z)")),
+        ('eq."quoted"', Comparison("a", "eq", '"quoted"')),
+        ("gte.2026-01-01T00:00:00+00:00", Comparison("a", "gte", "2026-01-01T00:00:00+00:00")),
+        ("like.*x*", Comparison("a", "like", "*x*")),
+        ("is.null", Is("a", "null")),
+        ("is.NULL", Is("a", "null")),
+        ("not.is.not_null", Is("a", "not_null", negated=True)),
+        ("in.(1,2)", Membership("a", ("1", "2"))),
+        ('in.("a,b","c)","d\\"e")', Membership("a", ("a,b", "c)", 'd"e'))),
+        ("in.()", Membership("a", ())),
+        ("not.in.(1)", Membership("a", ("1",), negated=True)),
+    ],
+)
+def test_filters(text: str, condition: object) -> None:
+    """A filter's value is all that follows the operator; a list knows quotes."""
+    assert parse_filter("a", text) == condition
+
+
+def test_nested_logic() -> None:
+    """Conditions nest, negate, and quote."""
+    tree = parse_logic("not.or", '(and(a.eq.1,b.not.is.null),not.and(c.in.(1,2),d.eq."x,)"))')
+    assert tree == Logic(
+        "or",
+        (
+            Logic("and", (Comparison("a", "eq", "1"), Is("b", "null", negated=True))),
+            Logic("and", (Membership("c", ("1", "2")), Comparison("d", "eq", "x,)")), negated=True),
+        ),
+        negated=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("pair", "message", "details"),
+    [
+        (("a", "1"), '"failed to parse filter (1)" (line 1, column 1)', 'unexpected "1" expecting operator'),
+        (("a", "foo.1"), '"failed to parse filter (foo.1)" (line 1, column 1)', 'unexpected "f" expecting operator'),
+        (("a", "eq"), '"failed to parse filter (eq)" (line 1, column 1)', 'unexpected "e" expecting operator'),
+        (("a", "is.maybe"), '"failed to parse filter (is.maybe)" (line 1, column 9)', "expecting null, not_null"),
+        (("a", "in.1"), '"failed to parse filter (in.1)" (line 1, column 4)', 'unexpected "1" expecting "("'),
+        (("a", "in.(1)x"), '"failed to parse filter (in.(1)x)" (line 1, column 7)', "expecting end of input"),
+        (("a", 'in.("x'), '"failed to parse filter (in.("x)" (line 1, column 7)', "unexpected end of input"),
+        (("or", "a.eq.1"), '"failed to parse logic tree (a.eq.1)" (line 1, column 1)', 'unexpected "a" expecting "("'),
+        (("or", "(a.eq.1"), '"failed to parse logic tree ((a.eq.1)" (line 1, column 8)', "unexpected end of input"),
+        (("or", "()"), '"failed to parse logic tree (())" (line 1, column 2)', 'unexpected ")" expecting a column'),
+        (("order", "a.up"), '"failed to parse order (a.up)" (line 1, column 3)', 'unexpected "up"'),
+        (("limit", "-1"), '"failed to parse limit parameter (-1)" (line 1, column 1)', "expecting a whole number"),
+        (("limit", "99999999999"), '"failed to parse limit parameter', "expecting a whole number"),
+        (("offset", "x"), '"failed to parse offset parameter (x)"', "expecting a whole number"),
+        (("select", "a,,b"), '"failed to parse select parameter (a,,b)"', "expecting a column"),
+        (("select", "a;drop"), '"failed to parse select parameter (a;drop)"', "expecting a column"),
+    ],
+)
+def test_refusals_say_where(pair: tuple[str, str], message: str, details: str) -> None:
+    """What does not follow the grammar is PGRST100, with the text, the place and what was expected."""
+    with pytest.raises(RestError) as caught:
+        parse_query([pair])
+    assert (caught.value.status, caught.value.code) == (400, "PGRST100")
+    assert caught.value.message.startswith(message)
+    assert details in (caught.value.details or "")
+
+
+@pytest.mark.parametrize(
+    ("pair", "named"),
+    [
+        (("select", "id,partner:profiles(*)"), "embedding another table (select=id,partner:profiles(*))"),
+        (("select", "nick:name"), "'nick:name' in select"),
+        (("select", "preferences->>x"), "'preferences->>x' in select"),
+        (("select", "id::text"), "'id::text' in select"),
+        (("profiles.id", "eq.1"), "a filter on another table ('profiles.id')"),
+        (("preferences->>x", "eq.1"), "a path into JSON ('preferences->>x')"),
+        (("content", "fts.cat"), "the operator 'fts'"),
+        (("id", "eq(any).{1,2}"), "the operator 'eq'"),
+        (("or", "(content.match.x)"), "the operator 'match'"),
+    ],
+)
+def test_what_is_not_served_is_named(pair: tuple[str, str], named: str) -> None:
+    """What PostgREST has and this server has not is PGRST127, and the details name it."""
+    with pytest.raises(RestError) as caught:
+        parse_query([pair])
+    assert (caught.value.status, caught.value.code) == (400, "PGRST127")
+    assert caught.value.details == f"{named} is not served by this server"
+
+
+def test_logic_has_a_floor() -> None:
+    """Logic nested too deep is refused instead of exhausting the stack."""
+    with pytest.raises(RestError, match="Feature not implemented"):
+        parse_logic("and", "(" + "and(" * 5000 + "a.eq.1" + ")" * 5001)
+    parse_logic("and", "(" + "and(" * (DEEPEST - 1) + "a.eq.1" + ")" * DEEPEST)
+
+
+def test_select_and_order() -> None:
+    """`*` and nothing mean every column; an order has a direction and a place for nulls."""
+    assert parse_select("*") is None
+    assert parse_select("") is None
+    assert parse_select("a, b") == ("a", "b")
+    assert parse_order("a.desc.nullslast,b") == (Order("a", descending=True, nulls="last"), Order("b"))
+
+
+_TEXT = st.text(alphabet='abeqinotrd.,()"\\*123 ', max_size=40)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["select", "order", "limit", "or", "and", "columns", "a"]), _TEXT)))
+def test_any_query_is_read_or_refused(pairs: list[tuple[str, str]]) -> None:
+    """Whatever the query string, the grammar answers with a tree or with its own error."""
+    try:
+        assert isinstance(parse_query(pairs), Query)
+    except RestError as error:
+        assert error.code in {"PGRST100", "PGRST127"}

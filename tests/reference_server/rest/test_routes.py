@@ -1,0 +1,395 @@
+"""The PostgREST subset over HTTP, with row-level security decided by a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from reference_server.auth import TokenSigner
+from reference_server.db import Database
+from reference_server.rest.catalogue import load_catalogue
+from reference_server.rest.routes import routes
+from reference_server.web.caller import Gateway
+
+FUNCTIONS = """
+create function public.find_match(p_user_id uuid, p_match_mode text default 'buddies_first')
+returns table (match_found boolean, session_id uuid, partner_id uuid, message text) language sql as $$
+    select false, null::uuid, p_user_id, p_match_mode
+$$;
+create function public.skip_partner(p_user_id uuid, p_session_id uuid) returns boolean language plpgsql as $$
+begin
+    if p_user_id = p_session_id then raise exception 'not you' using hint = 'another'; end if;
+    return true;
+end $$;
+create function public.cleanup_matchmaking() returns void language sql as $$
+    insert into public.waiting_queue (user_id) values (auth.uid())
+$$;
+"""
+OBJECT = {"accept": "application/vnd.pgrst.object+json"}
+BACK = {"prefer": "return=representation"}
+
+
+class Seen:
+    """Hears of signs of life."""
+
+    def __init__(self) -> None:
+        self.users: list[UUID] = []
+
+    def seen(self, user: UUID) -> None:
+        self.users.append(user)
+
+    def socket_opened(self, user: UUID, socket: int) -> None: ...
+    def socket_closed(self, user: UUID, socket: int) -> None: ...
+
+
+class World:
+    """Two users with a session, a stranger, and a client for all of them."""
+
+    def __init__(self, client: Any, signer: TokenSigner, database: Database, seen: Seen) -> None:
+        self.client, self.signer, self.database, self.seen = client, signer, database, seen
+        self.ada, self.bob, self.eve, self.session = uuid4(), uuid4(), uuid4(), uuid4()
+
+    async def settle(self) -> None:
+        async with self.database.transaction() as connection:
+            for user in (self.ada, self.bob, self.eve):
+                await connection.execute("insert into auth.users (id) values ($1)", user)
+            await connection.execute(
+                "insert into chat_sessions (id, user1_id, user2_id, started_at)"
+                " values ($1, $2, $3, '2026-01-01 21:34:05.678901+00')",
+                self.session,
+                self.ada,
+                self.bob,
+            )
+
+    def token(self, user: UUID, **claims: Any) -> str:
+        return self.signer.sign({"sub": str(user), "role": "authenticated", "exp": time.time() + 60, **claims})
+
+    async def call(self, method: str, path: str, body: Any = None, by: UUID | None = None, **headers: str) -> Any:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.call(
+            method, f"/rest/v1/{path}", body, headers=sent, token=self.token(by) if by else None
+        )
+
+    async def value(self, query: str, *args: Any) -> Any:
+        async with self.database.connection() as connection:
+            return await connection.fetchval(query, *args)
+
+
+@pytest.fixture
+async def world(database_url: str, signer: TokenSigner, gateway: Gateway, client_for: Any) -> AsyncIterator[World]:
+    database = await Database.open(database_url, pool_size=3)
+    await database.install("documented", FUNCTIONS)
+    seen = Seen()
+    client = client_for(routes(database, gateway, seen, await load_catalogue(database)))
+    made = World(client, signer, database, seen)
+    await made.settle()
+    yield made
+    await database.close()
+
+
+def poll(user: UUID) -> str:
+    return (
+        "chat_sessions?select=id%2Cuser1_id%2Cuser2_id"
+        f"&or=%28user1_id.eq.{user}%2Cuser2_id.eq.{user}%29&status=eq.active&order=started_at.desc&limit=1"
+    )
+
+
+async def test_the_poll(world: World) -> None:
+    """The documented client's poll finds the member's session, and is a sign of life; a stranger finds nothing."""
+    answer = await world.call("GET", poll(world.bob), by=world.bob)
+    assert answer.status == 200
+    assert answer.json == [{"id": str(world.session), "user1_id": str(world.ada), "user2_id": str(world.bob)}]
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert answer.headers["content-range"] == "0-0/*"
+    assert answer.headers["content-location"].startswith("/chat_sessions?limit=1&or=%28user1_id.eq.")
+    stranger = await world.call("GET", poll(world.ada), by=world.eve)
+    assert (stranger.status, stranger.json, stranger.headers["content-range"]) == (200, [], "*/*")
+    assert world.seen.users == [world.bob, world.eve]
+
+
+async def test_times_and_nulls_in_json(world: World) -> None:
+    """Times are written by PostgreSQL, in UTC, with all their microseconds; nulls are null."""
+    answer = await world.call("GET", "chat_sessions?select=started_at,ended_at", by=world.ada)
+    assert answer.json == [{"started_at": "2026-01-01T21:34:05.678901+00:00", "ended_at": None}]
+
+
+async def test_single_object(world: World) -> None:
+    """With the object form one row comes as an object; none or several are 406 PGRST116."""
+    one = await world.call("GET", "chat_sessions?select=id", by=world.ada, **OBJECT)
+    assert one.json == {"id": str(world.session)}
+    assert one.headers["content-type"] == "application/vnd.pgrst.object+json; charset=utf-8"
+    none = await world.call("GET", "chat_sessions?select=id", by=world.eve, **OBJECT)
+    assert (none.status, none.json["code"]) == (406, "PGRST116")
+    assert none.json["details"] == "The result contains 0 rows"
+    assert none.headers["proxy-status"] == "PostgREST; error=PGRST116"
+
+
+async def test_insert(world: World) -> None:
+    """An insert is 201: without a body, or with the row where it is wanted back."""
+    quiet = await world.call("POST", "waiting_queue", {"user_id": str(world.ada)}, by=world.ada)
+    assert (quiet.status, quiet.body, quiet.headers["content-range"]) == (201, b"", "*/*")
+    row = {"session_id": str(world.session), "sender_id": str(world.ada), "content": '{"type":"offer"}'}
+    path = "messages?columns=%22session_id%22%2C%22sender_id%22%2C%22content%22&select=*"
+    back = await world.call("POST", path, [row], by=world.ada, **BACK)
+    assert (back.status, back.headers["preference-applied"]) == (201, "return=representation")
+    assert back.json[0]["content"] == '{"type":"offer"}'
+    assert back.json[0]["type"] == "text"
+    single = await world.call("POST", "messages?select=id", row, by=world.ada, **BACK, **OBJECT)
+    assert (single.status, list(single.json)) == (201, ["id"])
+
+
+async def test_bulk_insert(world: World) -> None:
+    """Many rows go in one statement; where `columns` names more than an object has, the rest is null."""
+    rows = [
+        {"session_id": str(world.session), "sender_id": str(world.ada), "content": "1"},
+        {"session_id": str(world.session), "sender_id": str(world.ada), "file_name": "f"},
+    ]
+    unlike = await world.call("POST", "messages", rows, by=world.ada)
+    assert (unlike.status, unlike.json["message"]) == (400, "All object keys must match")
+    path = "messages?columns=session_id,sender_id,content,file_name&select=content,file_name"
+    answer = await world.call("POST", path, rows, by=world.ada, **BACK)
+    assert answer.json == [{"content": "1", "file_name": None}, {"content": None, "file_name": "f"}]
+    empty = await world.call("POST", "messages", [], by=world.ada, **BACK)
+    assert (empty.status, empty.json) == (201, [])
+
+
+async def test_insert_for_another_is_refused(world: World) -> None:
+    """Row-level security refuses a row in another's name: 403 for a user, 401 for the project's key alone."""
+    row = {"user_id": str(world.bob)}
+    user = await world.call("POST", "waiting_queue", row, by=world.ada)
+    assert (user.status, user.json["code"]) == (403, "42501")
+    assert user.json["message"] == 'new row violates row-level security policy for table "waiting_queue"'
+    anonymous = await world.call("POST", "waiting_queue", row)
+    assert (anonymous.status, anonymous.headers["www-authenticate"]) == (401, "Bearer")
+
+
+async def test_duplicates(world: World) -> None:
+    """A second row with a taken key is 409; an upsert changes the first, or leaves it."""
+    row = {"user_id": str(world.ada), "match_mode": "global"}
+    await world.call("POST", "waiting_queue", row, by=world.ada)
+    again = await world.call("POST", "waiting_queue", row, by=world.ada)
+    assert (again.status, again.json["code"], again.json["details"]) == (409, "23505", None)
+    other = row | {"match_mode": "buddies_first"}
+    path = "waiting_queue?on_conflict=user_id&select=match_mode"
+    kept = await world.call("POST", path, other, by=world.ada, prefer="resolution=ignore-duplicates")
+    assert kept.status == 201
+    assert await world.value("select match_mode from waiting_queue") == "global"
+    merged = await world.call(
+        "POST", path, other, by=world.ada, prefer="resolution=merge-duplicates,return=representation"
+    )
+    assert (merged.status, merged.json) == (201, [{"match_mode": "buddies_first"}])
+
+
+async def test_update(world: World) -> None:
+    """A member ends his session: 204; wanted back: 200 with the row; a stranger's update touches nothing."""
+    body = {"status": "ended", "ended_at": "2026-01-02T00:00:00Z"}
+    stranger = await world.call("PATCH", f"chat_sessions?id=eq.{world.session}", body, by=world.eve)
+    assert (stranger.status, await world.value("select status from chat_sessions")) == (204, "active")
+    answer = await world.call("PATCH", f"chat_sessions?id=eq.{world.session}", body, by=world.ada)
+    assert (answer.status, answer.body, await world.value("select status from chat_sessions")) == (204, b"", "ended")
+    back = await world.call("PATCH", f"chat_sessions?id=eq.{world.session}&select=status", body, by=world.bob, **BACK)
+    assert (back.status, back.json) == (200, [{"status": "ended"}])
+    nothing = await world.call("PATCH", f"chat_sessions?id=eq.{world.session}", {}, by=world.ada)
+    assert nothing.status == 204
+
+
+async def test_update_of_other_than_one_row_is_undone(world: World) -> None:
+    """Where one object is wanted back and several rows change, or none, the answer is 406 and nothing has changed."""
+    for receiver in (world.bob, world.eve):
+        row = {"requester_id": str(world.ada), "receiver_id": str(receiver)}
+        await world.call("POST", "study_connections", row, by=world.ada)
+    path = f"study_connections?requester_id=eq.{world.ada}"
+    several = await world.call("DELETE", path, by=world.ada, **BACK, **OBJECT)
+    assert (several.status, several.json["details"]) == (406, "The result contains 2 rows")
+    assert await world.value("select count(*) from study_connections") == 2
+    none = await world.call("DELETE", f"{path}&status=eq.accepted", by=world.ada, **BACK, **OBJECT)
+    assert (none.status, none.json["details"]) == (406, "The result contains 0 rows")
+
+
+async def test_delete(world: World) -> None:
+    """A user deletes his own entry and nobody else's; the body that the Python client sends does not matter."""
+    for user in (world.ada, world.bob):
+        await world.call("POST", "waiting_queue", {"user_id": str(user)}, by=user)
+    await world.call("DELETE", f"waiting_queue?user_id=eq.{world.bob}", {}, by=world.ada)
+    answer = await world.call("DELETE", f"waiting_queue?user_id=eq.{world.ada}", {}, by=world.ada)
+    assert answer.status == 204
+    assert await world.value("select array_agg(user_id) from waiting_queue") == [world.bob]
+
+
+async def test_changes_want_a_condition(world: World) -> None:
+    """A change of a whole table is refused, as Supabase does."""
+    for method in ("PATCH", "DELETE"):
+        answer = await world.call(method, "waiting_queue", {"match_mode": "global"}, by=world.ada)
+        assert (answer.status, answer.json["code"]) == (400, "21000")
+        assert answer.json["message"].endswith("requires a WHERE clause")
+
+
+async def test_count_and_range(world: World) -> None:
+    """With count=exact the range names the total: 206 for a part, 416 behind the end."""
+    for number in range(3):
+        row = {"session_id": str(world.session), "sender_id": str(world.ada), "content": str(number)}
+        await world.call("POST", "messages", row, by=world.ada)
+    path = "messages?select=content&order=content.asc"
+    part = await world.call("GET", f"{path}&limit=2&offset=1", by=world.ada, prefer="count=exact")
+    assert (part.status, part.headers["content-range"]) == (206, "1-2/3")
+    assert [row["content"] for row in part.json] == ["1", "2"]
+    whole = await world.call("GET", path, by=world.ada, prefer="count=exact")
+    assert (whole.status, whole.headers["content-range"]) == (200, "0-2/3")
+    behind = await world.call("GET", f"{path}&offset=9", by=world.ada, prefer="count=exact")
+    assert (behind.status, behind.json["code"]) == (416, "PGRST103")
+
+
+async def test_operators_against_the_database(world: World) -> None:
+    """Each operator finds what PostgreSQL says it should."""
+    for content in ("alpha", "beta", None):
+        row = {"session_id": str(world.session), "sender_id": str(world.ada), "content": content}
+        await world.call("POST", "messages", row, by=world.ada)
+    expected = {
+        "content=eq.alpha": ["alpha"],
+        "content=neq.alpha": ["beta"],
+        "content=not.eq.alpha": ["beta"],
+        "content=gt.alpha": ["beta"],
+        "content=gte.alpha": ["alpha", "beta"],
+        "content=lt.beta": ["alpha"],
+        "content=lte.beta": ["alpha", "beta"],
+        "content=like.*ph*": ["alpha"],
+        "content=ilike.AL*": ["alpha"],
+        "content=in.(alpha,beta)": ["alpha", "beta"],
+        "content=in.()": [],
+        "content=is.null": [None],
+        "content=not.is.null": ["alpha", "beta"],
+        "is_flagged=is.false&content=eq.beta": ["beta"],
+        "or=(content.eq.alpha,content.is.null)": ["alpha", None],
+        "and=(content.gte.alpha,not.or(content.eq.beta,content.eq.gamma))": ["alpha"],
+    }
+    found = {}
+    for query in expected:
+        answer = await world.call("GET", f"messages?select=content&order=content&{query}", by=world.bob)
+        assert answer.status == 200, (query, answer.body)
+        found[query] = [row["content"] for row in answer.json]
+    assert found == expected
+
+
+async def test_functions(world: World) -> None:
+    """A table function answers with an array, a scalar one with bare JSON, a void one with 204."""
+    match = await world.call("POST", "rpc/find_match", {"p_user_id": str(world.ada)}, by=world.ada)
+    row = {"match_found": False, "session_id": None, "partner_id": str(world.ada), "message": "buddies_first"}
+    assert (match.status, match.json) == (200, [row])
+    both = {"p_match_mode": "global", "p_user_id": str(world.ada)}
+    single = await world.call("POST", "rpc/find_match", both, by=world.ada, **OBJECT)
+    assert single.json == row | {"message": "global"}
+    ids = {"p_user_id": str(world.ada), "p_session_id": str(world.session)}
+    scalar = await world.call("POST", "rpc/skip_partner", ids, by=world.ada, content_profile="public")
+    assert (scalar.status, scalar.json) == (200, True)
+    void = await world.call("POST", "rpc/cleanup_matchmaking", by=world.ada)
+    assert (void.status, void.body) == (204, b"")
+    assert await world.value("select user_id from waiting_queue") == world.ada
+
+
+async def test_function_refusals(world: World) -> None:
+    """Unknown functions and arguments are PGRST202; what a function raises is 400 with its text."""
+    missing = await world.call("POST", "rpc/find_match", {}, by=world.ada)
+    assert (missing.status, missing.json["code"]) == (404, "PGRST202")
+    assert (
+        missing.json["message"]
+        == "Could not find the function public.find_match without parameters in the schema cache"
+    )
+    unknown = await world.call("POST", "rpc/find_mach", {"b": 1, "a": 2}, by=world.ada)
+    assert unknown.json["message"] == "Could not find the function public.find_mach(a, b) in the schema cache"
+    assert unknown.json["hint"] == "Perhaps you meant to call the function public.find_match"
+    ids = {"p_user_id": str(world.ada), "p_session_id": str(world.ada)}
+    raised = await world.call("POST", "rpc/skip_partner", ids, by=world.ada)
+    assert (raised.status, raised.json) == (
+        400,
+        {"code": "P0001", "message": "not you", "details": None, "hint": "another"},
+    )
+
+
+REFUSALS = [
+    ("GET", "chat_session", None, 404, "PGRST205", "Could not find the table 'public.chat_session' in the schema"),
+    ("GET", "users", None, 404, "PGRST205", "Could not find the table 'public.users' in the schema cache"),
+    ("GET", "chat_sessions?id=eq.x", None, 400, "22P02", 'invalid input syntax for type uuid: "x"'),
+    ("GET", "chat_sessions?nope=eq.x", None, 400, "42703", "column chat_sessions.nope does not exist"),
+    ("GET", "chat_sessions?id=like.x", None, 404, "42883", "operator does not exist: uuid ~~ text"),
+    ("POST", "messages", {"nope": 1}, 400, "PGRST204", "Could not find the 'nope' column of 'messages' in the"),
+    ("POST", "messages", b"{", 400, "PGRST102", "Empty or invalid json"),
+    ("POST", "messages", b"", 400, "PGRST102", "Empty or invalid json"),
+    ("POST", "messages", [1], 400, "PGRST102", "Empty or invalid json"),
+    ("POST", "messages", b" " * 2_000_000, 413, "PGRST102", "The body is larger than 1048576 bytes"),
+    ("POST", "waiting_queue", {"user_id": "x"}, 400, "22P02", 'invalid input syntax for type uuid: "x"'),
+    ("POST", "messages?limit=1", {}, 400, "PGRST127", "Feature not implemented"),
+    ("PUT", "messages?id=eq.1", {}, 400, "PGRST127", "Feature not implemented"),
+    ("GET", "rpc/find_match", None, 400, "PGRST127", "Feature not implemented"),
+    ("POST", "rpc/find_match?select=x", {}, 400, "PGRST127", "Feature not implemented"),
+]
+"""Method, path, body; status, code and how the message begins."""
+
+
+async def test_refusals(world: World) -> None:
+    """Every refusal has PostgREST's shape, its status and its code."""
+    for method, path, body, status, code, text in REFUSALS:
+        answer = await world.call(method, path, body, by=world.ada)
+        assert (answer.status, answer.json["code"]) == (status, code), (method, path)
+        assert answer.json["message"].startswith(text), (method, path)
+        assert answer.json.keys() == {"code", "message", "details", "hint"}
+        assert answer.headers["proxy-status"] == f"PostgREST; error={code}"
+
+
+async def test_a_queue_mode_that_is_none(world: World) -> None:
+    """A value that a check constraint refuses is 400 with PostgreSQL's text."""
+    body = {"user_id": str(world.ada), "match_mode": "whatever"}
+    answer = await world.call("POST", "waiting_queue", body, by=world.ada)
+    assert (answer.status, answer.json["code"]) == (400, "23514")
+
+
+async def test_unknown_reference(world: World) -> None:
+    """A row that points to nothing is 409."""
+    nobody = uuid4()
+    answer = await world.call("POST", "waiting_queue", {"user_id": str(nobody)}, by=nobody)
+    assert (answer.status, answer.json["code"]) == (409, "23503")
+
+
+async def test_tokens_at_the_door(world: World, signer: TokenSigner) -> None:
+    """An expired token is taken for 30 s more; then, or with a wrong signature, the answer is 401 and says why."""
+    now = time.time()
+    cases = {
+        world.token(world.ada, exp=now - 5): (200, None),
+        world.token(world.ada, exp=now - 60): (401, "PGRST303"),
+        TokenSigner("x" * 40).sign({"role": "authenticated", "exp": now + 60}): (401, "PGRST301"),
+        "a.b": (401, "PGRST301"),
+    }
+    for token, (status, code) in cases.items():
+        answer = await world.client.call("GET", "/rest/v1/profiles", token=token)
+        assert answer.status == status
+        if code:
+            assert answer.json["code"] == code
+            assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token", error_description="')
+
+
+async def test_gateway_key(world: World) -> None:
+    """Without the project's key PostgREST is not reached, whatever the token."""
+    answer = await world.call("GET", "profiles", by=world.ada, apikey="")
+    assert (answer.status, answer.json["message"]) == (401, "No API key found in request")
+
+
+async def test_nobody_writes_by_reading(world: World) -> None:
+    """A GET runs in a read-only transaction with the caller's claims: it cannot see what is not his."""
+    for table in ("waiting_queue", "messages", "study_connections", "chat_sessions"):
+        answer = await world.call("GET", table)
+        assert (answer.status, answer.json) == (200, []), table
+
+
+async def test_calls_side_by_side_keep_their_callers(world: World) -> None:
+    """Many callers at once over few connections: each sees his own rows only."""
+    await asyncio.gather(
+        *(world.call("POST", "waiting_queue", {"user_id": str(user)}, by=user) for user in (world.ada, world.bob))
+    )
+    users = [world.ada, world.bob, world.eve] * 10
+    answers = await asyncio.gather(*(world.call("GET", "waiting_queue?select=user_id", by=user) for user in users))
+    for user, answer in zip(users, answers, strict=True):
+        assert answer.json == ([] if user == world.eve else [{"user_id": str(user)}])
