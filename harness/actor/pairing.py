@@ -16,9 +16,11 @@ from harness.actor.virtual_user import VirtualUser
 from harness.client.dialect import NotAdmitted
 from harness.client.participant import Transport, probe
 from harness.errors import Trouble
+from harness.history.op import Via
 from harness.history.recorder import Recorder
 from harness.network.loopback import Loopback
 from harness.peer.ports import Network
+from harness.peer.stage import Stage
 from harness.target import Target
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,6 @@ NETWORKS: dict[str, Callable[[], Network]] = {"loopback": Loopback}
 PATIENCE = 8.0
 """How long one of a pair waits for a match, in seconds; who waits longer has been lost."""
 _TALK = (1.0, 2.0)
-_DRAIN = 1.5
 
 
 @dataclass
@@ -56,7 +57,9 @@ async def run_pairs(
     """Sends `2 · pairs` users two by two through the target, each to make one real WebRTC connection.
 
     The two of a pair join at the same moment; with `concurrency` above 1 they may be matched across pairs. Each side's
-    attempt is an op `connect`; users who wait for `PATIENCE` seconds without a match leave.
+    attempt is an op `connect`. Users who wait for `PATIENCE` seconds without a match leave; two by two they count as
+    attempts that failed at the stage `match`, under ids of their own (`unmatched-<n>`), for a pair that was never made
+    is a pair that did not connect.
 
     Args:
         target: the deployment.
@@ -79,7 +82,7 @@ async def run_pairs(
         await probe(transport)
         scene = Scene(transport, recorder, persona, NETWORKS[network](), QuietTime())
         await _all_pairs(scene, _seeds(seed, pairs), concurrency, progress)
-        await scene.quiet.hold(recorder, _DRAIN)
+        await scene.quiet.hold(recorder, target.budgets.match + target.budgets.tolerance)
 
 
 async def _all_pairs(
@@ -91,14 +94,24 @@ async def _all_pairs(
     async def one(pair: tuple[int, int]) -> None:
         async with free:
             journeys = await _pair(scene, pair)
+        for journey in journeys:
+            if journey is None or not journey.matched:
+                _never_matched(scene.recorder, journey, state.unmatched)
+                state.unmatched += 1
+            state.connected += journey is not None and journey.stage is Stage.CONNECTED
         state.finished += 1
-        state.connected += sum(journey is not None and journey.stage.value == "connected" for journey in journeys)
-        state.unmatched += sum(journey is None or not journey.matched for journey in journeys)
         progress(state)
 
     async with asyncio.TaskGroup() as group:
         for pair in seeds:
             group.create_task(one(pair))
+
+
+def _never_matched(recorder: Recorder, journey: Journey | None, before: int) -> None:
+    """Records that a user had nobody to connect to, together with the one before or after him."""
+    user = journey.user if journey is not None else ""
+    call = recorder.begin(user, "d1", "connect", Via.RTC, id=f"unmatched-{before // 2}", role="")
+    call.fail(stage=Stage.MATCH.value, detail="nobody to connect to")
 
 
 async def _pair(scene: Scene, seeds: tuple[int, int]) -> tuple[Journey | None, Journey | None]:

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
-from harness.actor.journey import Journey
+from harness.actor.journey import Journey, Span
 from harness.actor.scene import Scene
 from harness.actor.virtual_user import VirtualUser
 from harness.client.dialect import NotAdmitted
@@ -36,7 +37,8 @@ class Crowd:
 
     def __init__(self, scene: Scene, arrivals: Sequence[Arrival], *, lead: float = LEAD, drain: float = 6.0) -> None:
         self.tally = Tally(len(arrivals))
-        self._scene = scene
+        self._scene = replace(scene, report=self._noted)
+        self._report = scene.report
         self._arrivals = list(arrivals)
         self._next = 0
         self._lead = lead
@@ -60,13 +62,9 @@ class Crowd:
         arrival = self._arrivals[self._next]
         self._next += 1
         try:
-            journey = await self._play(arrival)
+            return await self._play(arrival)
         finally:
             self._left(1)
-        if journey is not None:
-            self.tally.matched += journey.matched
-            self.tally.unmatched += journey.joined and not journey.matched
-        return journey
 
     @property
     def exhausted(self) -> bool:
@@ -112,6 +110,13 @@ class Crowd:
         await asyncio.sleep(max(0.0, due - lead - self._scene.recorder.now()))
         async with self._doors:
             return await VirtualUser.enter(self._scene, arrival.seed)
+
+    def _noted(self, span: Span) -> None:
+        """Counts matches as they are seen, and passes the span on."""
+        if span.name == "match":
+            self.tally.matched += not span.error
+            self.tally.unmatched += bool(span.error)
+        self._report(span)
 
     def _joined(self) -> None:
         self.tally.started += 1

@@ -148,7 +148,8 @@ class Generator:
         self._transport = await Transport(target).__aenter__()
         await probe(self._transport)
         scene = Scene(self._transport, self._recorder, self._persona, Loopback(), report=self._report)
-        self._crowd = Crowd(scene, arrivals, drain=self._settings.drain)
+        quiet = max(self._settings.drain, target.budgets.match + target.budgets.tolerance)
+        self._crowd = Crowd(scene, arrivals, drain=quiet)
 
     async def _journey(self, crowd: Crowd) -> Journey | None:
         task = asyncio.current_task()
