@@ -45,7 +45,8 @@ $$;
 
 -- Checks bindings before they are made: is the table published, may the role read the filter's column, does the value
 -- have its type. Items are {role, schema, table, column, values}; `table` may be null (all), `column` may be null (no
--- filter). Answers in the items' order; `canonical` are the values as PostgreSQL writes them, so that texts compare.
+-- filter). Answers in the items' order; `canonical` are the values as their type's output function
+-- writes them, which is how the log has them too (a cast to text differs: `true`, not `t`).
 create function gurukul.realtime_check(p_items jsonb)
 returns table (n int, published boolean, error text, type_name text, canonical text[])
 language plpgsql as $$
@@ -76,7 +77,7 @@ begin
                 if found.name is null then
                     raise exception 'invalid column for filter %', item ->> 'column';
                 end if;
-                execute format('select array(select (v::%s)::text from jsonb_array_elements_text($1) v)', found.type)
+                execute format('select array(select format(''%%s'', v::%s) from jsonb_array_elements_text($1) v)', found.type)
                    into canonical using item -> 'values';
                 type_name := found.name;
             exception when others then

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import orjson
 import pytest
+import pytest_asyncio
 import uvicorn
 from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
@@ -185,6 +187,19 @@ async def running_site(database: Database, settings: Settings) -> AsyncIterator[
     finally:
         await server.shutdown(sockets=[listener])
         await realtime.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def database_url(postgres_url: str) -> AsyncIterator[str]:
+    """One database for a module: its tests make users of their own, and a subscription is told of later rows only."""
+    name = f"test_{uuid4().hex}"
+    owner = await asyncpg.connect(postgres_url)
+    try:
+        await owner.execute(f"create database {name}")
+        yield postgres_url.replace("/postgres?", f"/{name}?")
+        await owner.execute(f"drop database {name} with (force)")
+    finally:
+        await owner.close()
 
 
 @pytest.fixture
