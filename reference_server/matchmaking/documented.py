@@ -86,7 +86,7 @@ class DocumentedEngine:
         try:
             async with self._database.connection() as connection:
                 await self._call_find_match(connection, user, mode)
-        except (DatabaseError, Unavailable) as error:
+        except (DatabaseError, Unavailable, OSError) as error:
             log.warning("find_match of %s failed, and nobody retries: %s", user, error)
 
     async def _call_find_match(self, connection: Connection, user: UUID, mode: str) -> None:

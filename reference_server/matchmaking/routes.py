@@ -52,7 +52,7 @@ class MatchingApi:
         self._liveness.seen(user)
         try:
             match = await self._engine.join(user, mode)
-        except (DatabaseError, Unavailable, NotQueued) as error:
+        except (DatabaseError, Unavailable, OSError, NotQueued) as error:
             log.warning("join of %s failed: %s", user, error)
             return Json({"error": "Failed to join queue"}, 500)
         return Json({"message": "Joined queue successfully"} | _match_part(match))
@@ -64,7 +64,7 @@ class MatchingApi:
             return _unauthorized()
         try:
             await self._engine.leave(user)
-        except (DatabaseError, Unavailable) as error:
+        except (DatabaseError, Unavailable, OSError) as error:
             log.warning("leave of %s failed: %s", user, error)
             return Json({"error": "Failed to leave queue"}, 500)
         return Json({"message": "Left queue successfully"})
