@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
@@ -14,11 +15,14 @@ from harness.client.dialect import LinkObserver, NotAdmitted
 from harness.protocol.channel import Channel, Closed, Happening, Joined, Ready, Refused
 from harness.protocol.malformed import Malformed
 from harness.protocol.phoenix import HEARTBEAT_TOPIC, Frame, Vsn, decode, encode, heartbeat
-from harness.protocol.retry import rejoin_delay
+from harness.protocol.retry import rejoin_delay, retry_after
 
 log = logging.getLogger(__name__)
 
 OPEN_TIMEOUT = 10.0
+OPEN_TRIES = 4
+OPEN_PATIENCE = 30.0
+"""How often a rate-limited upgrade is tried, and the longest single wait for it in seconds."""
 PUSH_TIMEOUT = 10.0
 """How long a join or a heartbeat may stay unanswered before the client acts (PROTOCOL 1.9)."""
 MAX_FRAME = 5_000_000
@@ -75,6 +79,7 @@ class Socket:
         self._beats: dict[str, tuple[float, object]] = {}
         self._next_beat = 0.0
         self._last_ref = 0
+        self._told_token = token()
         self._frozen = False
 
     @property
@@ -90,13 +95,7 @@ class Socket:
         """
         if self._task is not None:
             return
-        try:
-            self._wire = await self._connect()
-        except InvalidStatus as error:
-            body = (error.response.body or b"").decode(errors="replace")[:200]
-            raise NotAdmitted(f"the socket was refused: {error.response.status_code} {body}".rstrip()) from error
-        except (OSError, InvalidHandshake, TimeoutError) as error:
-            raise NotAdmitted(f"the socket cannot be opened: {str(error) or type(error).__name__}") from error
+        self._wire = await self._first_connect()
         self._frozen = False
         self._schedule_beats()
         self._task = asyncio.get_running_loop().create_task(self._run(), name="realtime socket")
@@ -120,11 +119,6 @@ class Socket:
         del self._subscriptions[topic]
         subscription.settled.set()
         await self._send(subscription.channel.leave(self._ref()))
-
-    async def renew(self) -> None:
-        """Tells every channel the current access token."""
-        for subscription in list(self._subscriptions.values()):
-            await self._send(subscription.channel.renew(self._ref(), self._token()))
 
     def freeze(self) -> None:
         """Stops reading and answering, pings too, and leaves the TCP connection open."""
@@ -242,10 +236,19 @@ class Socket:
         if any(now - sent >= max(self._beat, PUSH_TIMEOUT) for sent, _ in self._beats.values()):
             return False
         self._next_beat = now + self._beat
+        await self._renew()
         ref = self._ref()
         self._beats[ref] = (now, self._observer.beat_sent())
         await self._send(heartbeat(ref))
         return True
+
+    async def _renew(self) -> None:
+        """Tells every channel a token that was refreshed since it was last told (PROTOCOL 1.6)."""
+        token = self._token()
+        if token != self._told_token:
+            self._told_token = token
+            for subscription in list(self._subscriptions.values()):
+                await self._send(subscription.channel.renew(self._ref(), token))
 
     def _beaten(self, frame: Frame) -> None:
         beat = self._beats.pop(frame.ref or "", None)
@@ -279,6 +282,22 @@ class Socket:
             self._url, compression=None, open_timeout=OPEN_TIMEOUT, ping_interval=None, close_timeout=2,
             max_size=MAX_FRAME, proxy=None,
         )  # fmt: skip
+
+    async def _first_connect(self) -> ClientConnection:
+        """Connects; a target that is too busy (429) is asked again a few times, as the official client does."""
+        for attempt in range(1, OPEN_TRIES + 1):
+            try:
+                return await self._connect()
+            except InvalidStatus as error:
+                response = error.response
+                if response.status_code != 429 or attempt == OPEN_TRIES:
+                    body = (response.body or b"").decode(errors="replace")[:200]
+                    raise NotAdmitted(f"the socket was refused: {response.status_code} {body}".rstrip()) from error
+                wait = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+            except (OSError, InvalidHandshake, TimeoutError) as error:
+                raise NotAdmitted(f"the socket cannot be opened: {str(error) or type(error).__name__}") from error
+            await asyncio.sleep(rejoin_delay(attempt) if wait is None else min(wait, OPEN_PATIENCE))
+        raise AssertionError("the last try returns or raises")
 
     async def _join(self, subscription: Subscription) -> None:
         subscription.joining = True

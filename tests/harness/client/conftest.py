@@ -130,12 +130,14 @@ class FakeTarget:
         return web.json_response({"message": "not here"}, status=404)
 
     async def realtime(self, request: web.Request) -> web.StreamResponse:
-        self.socket_paths.append(request.path_qs)
+        async with self._changed:
+            self.socket_paths.append(request.path_qs)
+            self._changed.notify_all()
         scripted = self.answers.get("GET /realtime")
         if scripted:
             answer = scripted[0] if len(scripted) == 1 else scripted.pop(0)
             assert isinstance(answer, web.Response)
-            return web.Response(status=answer.status, body=answer.body)
+            return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
         wire = web.WebSocketResponse(autoping=False)
         await wire.prepare(request)
         socket = FakeSocket(wire)

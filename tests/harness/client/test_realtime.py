@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from harness.client import Participant, Transport, realtime
+from harness.client import NotAdmitted, Participant, Transport, realtime
 from harness.history.op import Outcome
 
 pytestmark = pytest.mark.usefixtures("_at_once")
@@ -173,3 +173,41 @@ async def test_both_frame_versions_are_spoken(fake: Any, recorder: Any) -> None:
         await participant.connect()
         await participant.close()
     assert fake.socket_paths[-1].endswith("&vsn=2.0.0")
+
+
+async def test_an_upgrade_that_is_limited_is_tried_again(fake: Any, transport: Any, recorder: Any) -> None:
+    """PROTOCOL 1.9: 429 at the first upgrade is not the user's end."""
+    fake.answers["GET /realtime"] = [web.Response(status=429, headers={"Retry-After": "0"}), web.Response(status=429)]
+
+    async def relent() -> None:
+        await fake.until(lambda: len(fake.socket_paths) == 2)
+        del fake.answers["GET /realtime"]
+
+    relenting = asyncio.create_task(relent())
+    participant = await Participant.enter(transport, recorder)
+    await participant.connect()
+    await relenting
+    await participant.close()
+    assert len(fake.sockets) == 1
+
+
+async def test_an_upgrade_that_stays_limited_is_told(fake: Any, transport: Any, recorder: Any) -> None:
+    """After a few tries."""
+    fake.answers["GET /realtime"] = [web.json_response({"error": "Too many connected users"}, status=429)]
+    participant = await Participant.enter(transport, recorder)
+    with pytest.raises(NotAdmitted, match=r"refused: 429 .*Too many connected users"):
+        await participant.connect()
+    assert len(fake.socket_paths) == realtime.OPEN_TRIES
+
+
+async def test_a_refreshed_token_is_told_to_the_channels(fake: Any, recorder: Any) -> None:
+    """PROTOCOL 1.6: access_token, once for each new token, with the next heartbeat."""
+    async with Transport(fake.target(budgets={"queue_ttl": 0.06})) as transport:
+        participant = await Participant.enter(transport, recorder)
+        await participant.subscribe_matches()
+        participant.account.access_token = "fresh"
+        await fake.until(lambda: fake.events("access_token"))
+        beats = len(fake.events("heartbeat"))
+        await fake.until(lambda: len(fake.events("heartbeat")) >= beats + 2)
+        await participant.close()
+    assert [frame["payload"] for frame in fake.events("access_token")] == [{"access_token": "fresh"}]

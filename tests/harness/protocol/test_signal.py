@@ -32,7 +32,9 @@ def test_a_signal_survives_the_wire(kind: str, body: dict[str, Any]) -> None:
     assert decode_signal(message(content)) == Signal("M", "S", "A", kind, 3, body)
 
 
-@pytest.mark.parametrize("content", [None, "", "hello", "{not json", '{"type":"typing"}', '{"no":"type"}', '{"type":[]}', "{}"])
+@pytest.mark.parametrize(
+    "content", [None, "", "hello", "{not json", '{"type":"typing"}', '{"no":"type"}', '{"type":[]}', "{}"]
+)
 def test_a_chat_message_is_no_signal(content: str | None) -> None:
     """People write what they like, braces too."""
     assert decode_signal(message(content)) is None
