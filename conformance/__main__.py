@@ -1,0 +1,86 @@
+"""`python -m conformance`: the suite without pytest's own words, one plain line for each requirement as it ends."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from importlib.resources import files
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from conformance.outcome import Outcome, overall
+from conformance.plugin import REPORTER, SUITE
+
+_OURS = 3
+
+
+class _Runner:
+    """Rides along in pytest: prints outcomes as they come, and the verdict at the end."""
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[REPORTER] = _say
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        suite = session.config.stash.get(SUITE, None)
+        if suite is None:
+            return
+        if suite.trouble is not None:
+            _complain(str(suite.trouble))
+            return
+        for requirement in suite.scenarios:
+            if requirement not in suite.stage.outcomes:
+                _say(suite.outcome(requirement))
+        sys.stdout.write(f"{suite.stage.target.name}: {overall(suite.outcomes())}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the suite. Returns 0 valid, 1 invalid, 2 unknown, 3 our own failure."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what else is installed must not change what the suite does
+    folder = Path(str(files("conformance")))
+    quiet = ["-p", "no:terminal", "-p", "no:cacheprovider", "--capture=no"]
+    command = [str(folder), "-c", str(folder / "pytest.ini"), "--rootdir", str(folder), *quiet]
+    command += ["--import-mode=importlib", "-p", "conformance.plugin", "--target", options.target]
+    given = {"-k": options.k, "--junitxml": options.junit, "--history": options.history, "--results": options.results}
+    command += [part for flag, value in given.items() if value is not None for part in (flag, value)]
+    try:
+        status = int(pytest.main(command, plugins=[_Runner()]))
+    except pytest.UsageError as error:
+        _complain(str(error))
+        return _OURS
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        _complain(f"no requirement matches -k {options.k!r}: name one by its id, such as -k MM-S1")
+    return status if status in {0, 1, 2} else _OURS
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
+    parser.add_argument("--target", required=True, metavar="FILE", help="the target file that says what is under test")
+    parser.add_argument("--results", metavar="FILE", help="write what became of each requirement here (JSON)")
+    parser.add_argument("--history", metavar="DIR", help="keep the history of each requirement's test here (NDJSON)")
+    parser.add_argument("-k", metavar="EXPR", help="choose requirements, as pytest does: -k 'MM-S1 or MM-L2'")
+    parser.add_argument("--junit", metavar="FILE", help="write a JUnit report here (XML)")
+    return parser
+
+
+def _say(outcome: Outcome) -> None:
+    sys.stdout.write(outcome.line + "\n")
+    sys.stdout.flush()
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"error: {text}\n")
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""MM-S1, MM-L2, MM-L3: what many joins at one moment must not do, judged from one contended load."""
+
+from __future__ import annotations
+
+from conformance.matching.bursts import contended_bursts
+from conformance.outcome import Inconclusive
+from conformance.scenario import requires
+from conformance.trial import Trial
+
+
+async def _contended(trial: Trial) -> None:
+    await trial.stage.share(contended_bursts, trial)
+    if not trial.judgement().contended_joins:
+        raise Inconclusive("no two users joined at the same time: the target was never raced")
+
+
+@requires("MM-S1")
+async def test_mm_s1_one_session_at_a_time(trial: Trial) -> None:
+    """However many join at once, nobody is put into two sessions."""
+    await _contended(trial)
+
+
+@requires("MM-L2")
+async def test_mm_l2_no_two_wait_side_by_side(trial: Trial) -> None:
+    """However many join at once, no two are left to wait while each could be the other's partner."""
+    await _contended(trial)
+
+
+@requires("MM-L3")
+async def test_mm_l3_every_join_is_accounted_for(trial: Trial) -> None:
+    """When the burst is over, at most one of those who joined is still waiting."""
+    await _contended(trial)

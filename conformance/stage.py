@@ -1,0 +1,175 @@
+"""The stage: one connection to the target, and all chosen tests on it, side by side where they only wait."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from conformance.outcome import Breach, Inconclusive, NotOffered, Outcome
+from conformance.requirements import CATALOGUE
+from conformance.scenario import Scenario
+from conformance.trial import Trial
+from harness.client.dialect import NotAdmitted
+from harness.client.participant import Transport, probe
+from harness.errors import Trouble
+from harness.history.journal import Journal
+from harness.results.finding import Finding
+from harness.results.run import Status
+from harness.target import Target
+
+DOORS = 4
+"""Sign-ups at once: enough to be quick, too few to disturb a test that is measuring."""
+PATIENCE = 60.0
+"""Seconds that a test may take beyond the waits that the target's budgets ask for."""
+
+LEADERS = ("MM-L5", "MM-S5")
+"""Tests that start first, in this order, because of their long waits. The one of MM-L5 waits without the queue, the one
+of MM-S5 keeps the queue to itself: so the two waits pass side by side."""
+
+
+class Stage:
+    """Plays the tests of one target.
+
+    Users of two tests must never meet in the target's queue, or each would be blamed for the other's deeds: whoever
+    joins holds `queue` from the first join until his users are out again. Everything else (signing in, waiting for a
+    budget to pass) happens side by side.
+    """
+
+    def __init__(self, target: Target, *, history: Path | None = None, report: Callable[[Outcome], None]) -> None:
+        self.target = target
+        self.queue = asyncio.Lock()
+        self.door = asyncio.Semaphore(DOORS)
+        self.chosen: frozenset[str] = frozenset()
+        self.outcomes: dict[str, Outcome] = {}
+        self._history = history
+        self._report = report
+        self._transport: Transport | None = None
+        self._shared: dict[Scenario, asyncio.Task[Trial]] = {}
+
+    @property
+    def transport(self) -> Transport:
+        """The connection to the target."""
+        if self._transport is None:
+            raise RuntimeError("the stage is not open")
+        return self._transport
+
+    async def play(self, scenarios: Mapping[str, Scenario]) -> None:
+        """Plays the test of each requirement; `outcomes` holds what is known, also when it is cancelled.
+
+        Raises:
+            Trouble: the target is out of reach, or does not let us in.
+        """
+        self.chosen = frozenset(scenarios)
+        async with Transport(self.target) as self._transport:
+            await probe(self._transport)
+            tests: list[asyncio.Task[None]] = []
+            try:
+                for name in sorted(scenarios, key=_precedence):
+                    trial = Trial(CATALOGUE[name], self, self._journal(name))
+                    tests.append(asyncio.create_task(self._test(trial, scenarios[name])))
+                    if name in LEADERS:
+                        await _first(tests[-1], trial.asked)
+                await asyncio.gather(*tests)
+            finally:
+                await _stopped([*tests, *self._shared.values()])
+
+    async def share(self, scenario: Scenario, asker: Trial) -> None:
+        """Gives the asker the history of a scenario that several requirements are judged from; it is played once."""
+        task = self._shared.get(scenario)
+        if task is None:
+            task = self._shared[scenario] = asyncio.create_task(self._played(scenario, asker))
+        shared = await asyncio.shield(task)
+        asker.idle += shared.idle
+        for op in shared.ops:
+            asker.append(op)
+
+    async def _played(self, scenario: Scenario, asker: Trial) -> Trial:
+        trial = Trial(asker.requirement, self, None)
+        try:
+            await scenario(trial)
+        finally:
+            await trial.close()
+        return trial
+
+    async def _test(self, trial: Trial, scenario: Scenario) -> None:
+        started = time.monotonic()
+        status, detail, finding = await self._verdict(trial, scenario)
+        seconds = time.monotonic() - started - trial.idle
+        outcome = Outcome(trial.requirement, status, seconds, detail, finding)
+        self.outcomes[trial.requirement.id] = outcome
+        self._report(outcome)
+
+    async def _verdict(self, trial: Trial, scenario: Scenario) -> tuple[Status, str, Finding | None]:
+        """Plays one test to its end and sorts how it ended: three kinds of trouble that must never mix."""
+        try:
+            await self._run(trial, scenario)
+        except Breach as breach:
+            return await self._breached(breach.finding)
+        except NotOffered as reason:
+            return "not-applicable", str(reason), None
+        except (Inconclusive, NotAdmitted) as reason:
+            return "unknown", str(reason), None
+        except TimeoutError:
+            return "unknown", f"the test did not end within {self._limit:.0f} s", None
+        except Trouble as trouble:
+            return "error", str(trouble), None
+        except Exception as error:  # noqa: BLE001 — the rim of one test: a fault of ours must not end the others
+            return "error", f"the test itself failed: {type(error).__name__}: {error}", None
+        return "pass", "", None
+
+    async def _run(self, trial: Trial, scenario: Scenario) -> None:
+        try:
+            async with asyncio.timeout(self._limit):
+                await scenario(trial)
+            trial.conclude()
+        finally:
+            await trial.close()
+
+    async def _breached(self, finding: Finding) -> tuple[Status, str, Finding | None]:
+        """A breach counts while the target is there: one that died is not wrong about matchmaking."""
+        try:
+            await probe(self.transport)
+        except Trouble as trouble:
+            return "error", f"the target went away during the test: {trouble}", None
+        status: Status = "fail" if CATALOGUE[finding.requirement].level == "MUST" else "warn"
+        return status, finding.sentence, finding
+
+    @property
+    def _limit(self) -> float:
+        budgets = self.target.budgets
+        return PATIENCE + 10 * (budgets.match + budgets.notify) + 3 * (budgets.queue_ttl + budgets.disconnect)
+
+    def _journal(self, requirement: str) -> Journal | None:
+        if self._history is None:
+            return None
+        try:
+            self._history.mkdir(parents=True, exist_ok=True)
+            path = self._history / f"{requirement}.ndjson"
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise Trouble(
+                f"histories cannot be kept in {self._history} ({error.strerror})", "choose another folder"
+            ) from None
+        return Journal(path)
+
+
+def _precedence(requirement: str) -> int:
+    return LEADERS.index(requirement) if requirement in LEADERS else len(LEADERS)
+
+
+async def _first(test: asyncio.Task[None], event: asyncio.Event) -> None:
+    """Waits until the event is set, or the test is over."""
+    waiter = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait([test, waiter], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiter.cancel()
+        await asyncio.gather(waiter, return_exceptions=True)
+
+
+async def _stopped(tasks: list[asyncio.Task[None] | asyncio.Task[Trial]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

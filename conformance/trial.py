@@ -1,0 +1,223 @@
+"""One requirement's test under way: its users, its history, and its turn in the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Literal
+
+from conformance.outcome import Breach, Inconclusive
+from conformance.requirements import Requirement
+from harness.checkers.judge import judge
+from harness.client.dialect import Identity
+from harness.client.participant import Participant
+from harness.history.journal import Journal
+from harness.history.op import Op
+from harness.history.recorder import Recorder
+from harness.protocol.changes import SessionSeen
+from harness.results.finding import CheckResult, Judgement
+from harness.target import Budgets, Target
+
+if TYPE_CHECKING:
+    from conformance.stage import Stage
+
+CADENCE = 0.2
+"""Seconds between two polls of somebody who looks for his match: quick, so that the history says much."""
+SETTLE = 0.15
+"""Seconds after which a call that the target started behind its reply (an un-awaited `find_match`) has landed."""
+ATTEMPTS = 5
+CLEARING = 15.0
+"""Seconds that taking our users out of the queue may take; a target that hangs must not hold up the run."""
+
+
+class Trial:
+    """What a test works with. Its ops go to its own history, and the checkers judge that history alone."""
+
+    def __init__(self, requirement: Requirement, stage: Stage, journal: Journal | None) -> None:
+        self.requirement = requirement
+        self.stage = stage
+        self.ops: list[Op] = []
+        self.people: list[Participant] = []
+        self.gone: set[Participant] = set()
+        self.recorder = Recorder(self, process=f"{stage.target.name}.{requirement.id}.0")
+        self._journal = journal
+        self._grown = asyncio.Event()
+        self.asked = asyncio.Event()
+        """Set when the test first asks for the queue."""
+        self.idle = 0.0
+        """Seconds that the test spent waiting for the queue."""
+        self._cleared = 0
+        self._vouched = False
+
+    def append(self, op: Op) -> None:
+        """Keeps one op (the trial is the sink of its recorder)."""
+        self.ops.append(op)
+        self._grown.set()
+        if self._journal is not None:
+            self._journal.append(op)
+
+    async def happened(self, condition: Callable[[Op], bool], patience: float) -> bool:
+        """Whether the history has an op that meets the condition, or gets one within so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while not any(map(condition, self.ops)):
+                    self._grown.clear()
+                    await self._grown.wait()
+        return any(map(condition, self.ops))
+
+    @property
+    def target(self) -> Target:
+        """What is under test."""
+        return self.stage.target
+
+    @property
+    def budgets(self) -> Budgets:
+        """The target's time allowances, in seconds."""
+        return self.stage.target.budgets
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a match between two waiting users is certainly overdue."""
+        return self.budgets.match + self.budgets.tolerance
+
+    # ------------------------------------------------------------ users
+    async def enter(self, device: str = "d1", identity: Identity | None = None) -> Participant:
+        """Signs one user in (a new one without `identity`); he stays until the trial ends."""
+        async with self.stage.door:
+            participant = await Participant.enter(self.stage.transport, self.recorder, device=device, identity=identity)
+        self.people.append(participant)
+        return participant
+
+    async def crowd(self, size: int) -> list[Participant]:
+        """Signs so many new users in."""
+        return list(await asyncio.gather(*(self.enter() for _ in range(size))))
+
+    async def vanish(self, participant: Participant, kind: Literal["close", "silent"]) -> None:
+        """The user goes without a word: his socket is closed (`close`), or stays open and dead (`silent`)."""
+        self.gone.add(participant)
+        await participant.vanish(kind)
+
+    async def back(self, participant: Participant) -> None:
+        """A user who vanished opens his socket again."""
+        await participant.connect()
+        self.gone.discard(participant)
+
+    # ------------------------------------------------------------ the queue
+    @asynccontextmanager
+    async def queue(self, *, keep_sessions: bool = False) -> AsyncIterator[None]:
+        """The queue to ourselves: no other test's users are in it until the block ends, and then ours are out of it.
+
+        With `keep_sessions` the block must leave all our users in sessions, and these go on after it.
+        """
+        asked = time.monotonic()
+        self.asked.set()
+        async with self.stage.queue:
+            self.idle += time.monotonic() - asked
+            try:
+                yield
+            except BaseException:
+                await self.clear()
+                raise
+            if not keep_sessions:
+                await self.clear()
+
+    async def clear(self) -> None:
+        """Takes whoever joined out of the queue and his sessions, twice: what was under way may put him back."""
+        joined = {op.user for op in self.ops[self._cleared :] if op.op == "join"}
+        here = [person for person in self.people if person.user in joined and person not in self.gone]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLEARING):
+                await self.retire(here)
+                await asyncio.sleep(SETTLE if here else 0)
+                await self.retire(here)
+        self._cleared = len(self.ops)
+
+    async def retire(self, people: Iterable[Participant]) -> None:
+        """Takes these users out of the queue and out of their sessions, once."""
+        await asyncio.gather(*(_retire(person) for person in people))
+
+    async def observe(self, people: Iterable[Participant], patience: float) -> dict[str, SessionSeen]:
+        """Lets everybody poll until he sees a session or `patience` seconds are over; what each user saw."""
+        deadline = asyncio.get_running_loop().time() + patience
+        people = list(people)
+        seen = await asyncio.gather(*(_look(person, deadline) for person in people))
+        return {person.user: session for person, session in zip(people, seen, strict=True) if session is not None}
+
+    async def pair(self, first: Participant, second: Participant) -> SessionSeen:
+        """Brings two users together: the first waits, then the second joins. Tried again where the target loses them.
+
+        Raises:
+            Inconclusive: they never met.
+        """
+        for _ in range(ATTEMPTS):
+            await first.join()
+            await self.observe([first], SETTLE)
+            await second.join()
+            seen = await self.observe([first, second], self.patience)
+            mine, his = seen.get(first.user), seen.get(second.user)
+            if mine is not None and his is not None and mine.id == his.id:
+                return mine
+            await self.retire([first, second])
+        raise Inconclusive(f"two users who joined one after the other were not brought together in {ATTEMPTS} attempts")
+
+    # ------------------------------------------------------------ judgement
+    def check(self, requirement: str = "") -> CheckResult:
+        """What the checker of a requirement (the trial's own by default) says of the history so far."""
+        wanted = requirement or self.requirement.id
+        return next(result for result in self.judgement().results if result.requirement == wanted)
+
+    def judgement(self) -> Judgement:
+        """What all checkers say of the history so far."""
+        fresh = self.target.identities.mode != "fixed"
+        return judge(self.ops, self.budgets, self.target.capabilities, fresh_users=fresh)
+
+    def vouch(self) -> None:
+        """The test saw with its own eyes that the requirement is met: its checker need not have found a case."""
+        self._vouched = True
+
+    def conclude(self) -> None:
+        """Judges the history.
+
+        Raises:
+            Breach: the requirement's checker found one.
+            Inconclusive: there was nothing to check.
+        """
+        result = self.check()
+        if result.findings:
+            raise Breach(result.findings[0])
+        if not result.checked and not self._vouched:
+            raise Inconclusive(result.detail or "the history holds nothing that this requirement speaks of")
+
+    async def close(self) -> None:
+        """Takes everybody out of the queue and his sessions, closes all sockets, and writes what never came back."""
+        await self.clear()
+        await asyncio.gather(*(person.close() for person in self.people))
+        self.recorder.close()
+        if self._journal is not None:
+            self._journal.close()
+
+
+async def _look(person: Participant, deadline: float) -> SessionSeen | None:
+    clock = asyncio.get_running_loop().time
+    while True:
+        seen = await person.poll()
+        left = deadline - clock()
+        if seen is not None or left <= 0:
+            return seen
+        await asyncio.sleep(min(CADENCE, left))
+
+
+async def _retire(person: Participant) -> None:
+    await person.leave()
+    for _ in range(ATTEMPTS):
+        session = await person.poll()
+        if session is None:
+            return
+        await person.end(session.id)
+
+
+async def together(*calls: Callable[[], Awaitable[object]]) -> None:
+    """Starts calls at the same moment and waits for all of them."""
+    await asyncio.gather(*(call() for call in calls))
