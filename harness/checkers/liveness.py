@@ -99,7 +99,7 @@ def no_lost_wake_up(facts: Facts) -> CheckResult:
         else:
             heappush(open_waits, (wait.proven, at, wait))
     detail = "users outside this history take part" if hidden.foreigners else ""
-    checked = 0 if hidden.foreigners else len(waits)
+    checked = 0 if hidden.foreigners else sum(wait.proof is not None for wait in waits)
     return CheckResult(requirement="MM-L2", checked=checked, findings=tuple(teller.findings), detail=detail)
 
 

@@ -51,18 +51,31 @@ class DoubleMatch:
 
 
 def double_matches(facts: Facts) -> list[DoubleMatch]:
-    """Each session of each user that began while an earlier one was certainly active."""
+    """Each session of each user that was certainly active while one that became known earlier was so too."""
     found = []
     for user in facts.users.values():
-        longest: SessionFacts | None = None
+        longest: list[SessionFacts] = []  # of those known so far, the two that were active longest
+        knowns = [session.known for session in user.sessions]
+        reached: list[list[SessionFacts]] = []
         for session in user.sessions:
-            if session.muddled or session.sure_until <= session.known:
-                continue
-            if longest is not None and session.known < longest.sure_until:
-                found.append(DoubleMatch(user, longest, session))
-            if longest is None or session.sure_until > longest.sure_until:
-                longest = session
+            if not session.muddled:
+                longest = sorted([*longest, session], key=lambda other: other.sure_until, reverse=True)[:2]
+            reached.append(longest)
+        for session in user.sessions:
+            for start, end in () if session.muddled else _moments(session):
+                at = bisect_right(knowns, start)
+                earlier = next((x for x in (reached[at - 1] if at else []) if x is not session), None)
+                if earlier is not None and earlier.sure_until > end:
+                    found.append(DoubleMatch(user, earlier, session))
+                    break
     return found
+
+
+def _moments(session: SessionFacts) -> list[tuple[float, float]]:
+    """Intervals within each of which the session was certainly active at one instant at least."""
+    if session.sure_until > session.known:
+        return [(session.known, session.known)]
+    return [(sight.since, sight.known) for sight in session.sights if sight.live and sight.active]
 
 
 def not_with_himself(facts: Facts) -> CheckResult:
@@ -188,7 +201,7 @@ def one_session_for_a_join(facts: Facts) -> CheckResult:
     A user who has two sessions at once after one join breaks MM-S1, and is not told again here.
     """
     teller = Teller(facts, "MM-S7")
-    doubles = {double.pair for double in double_matches(facts)}
+    doubles = {(double.user.user, double.later.session) for double in double_matches(facts)}
     told: set[frozenset[str]] = set()
     for user in facts.users.values():
         floors = Floors(user)
@@ -204,7 +217,7 @@ def one_session_for_a_join(facts: Facts) -> CheckResult:
             floor = floors.of(one)
             feeding = [join.op for join in user.joins[:begun] if floor is None or join.start >= floor.start]
             pair = frozenset((one.session, other.session))
-            if pair in told or not feeding or (pair in doubles and len(feeding) == 1):
+            if pair in told or not feeding or ((user.user, other.session) in doubles and len(feeding) == 1):
                 continue
             told.add(pair)
             joins = "joined once" if len(feeding) == 1 else f"joined {len(feeding)} times for one place in the queue"

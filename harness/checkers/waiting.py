@@ -92,8 +92,7 @@ def _waits_of(user: UserFacts, facts: Facts, hidden: Hidden) -> list[Wait]:
         else:
             wait.proof = _last_empty(user, join.until, limit, hidden.after(join.op))
             wait.proven = wait.proof.t0 if wait.proof is not None else -math.inf
-        if wait.limit > wait.start:
-            waits.append(wait)
+        waits.append(wait)
     return waits
 
 
