@@ -1,0 +1,164 @@
+"""The journey of a user, against participants that do as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from harness.actor.persona import Persona
+from harness.actor.virtual_user import VirtualUser
+from harness.history.op import Outcome
+from harness.peer.stage import Stage
+
+QUICK = Persona(talk=(0.02, 0.02), handshake=5.0, goodbye=0.05)
+
+
+async def play(stage, participant, due: float | None = None):
+    return await VirtualUser(participant, stage.scene, seed=1).play(stage.now() if due is None else due, lambda: None)
+
+
+async def test_a_matched_pair_goes_through_to_the_end(make_stage, channel_pair):
+    """Both join, subscribe and wait in the document's order; they handshake; one hangs up, the other is told."""
+    stage = make_stage(QUICK)
+    left, right = channel_pair()
+    ann, bob = stage.participant("ann", left), stage.participant("bob", right)
+    journeys = await asyncio.gather(play(stage, ann), play(stage, bob))
+    assert [(journey.session, journey.stage) for journey in journeys] == [("s1", Stage.CONNECTED)] * 2
+    assert ann.calls == ["join global", "subscribe", "next_match", "end s1"]
+    assert bob.calls == ["join global", "subscribe", "next_match"]
+    assert {span.name for span in stage.spans} == {"join", "match", "signal", "talk"}
+    assert not any(span.error for span in stage.spans)
+
+
+async def test_a_real_session_makes_a_connection_and_both_record_it(make_stage, channel_pair):
+    """With real peers each side records one `connect` op with its role, its stage and the times of the stages."""
+    stage = make_stage(Persona(talk=(0.02, 0.02), peer_share=1.0, goodbye=2.0))
+    left, right = channel_pair()
+    users = [
+        VirtualUser(stage.participant(name, channel), stage.scene, seed=1)
+        for name, channel in (("ann", left), ("bob", right))
+    ]
+    journeys = await asyncio.gather(*(user.play(stage.now(), lambda: None) for user in users))
+    await asyncio.gather(*(user.close() for user in users))
+    assert [journey.stage for journey in journeys] == [Stage.CONNECTED] * 2
+    connects = {op.user: op for op in stage.ops if op.op == "connect"}
+    assert {user: op.value["role"] for user, op in connects.items()} == {"ann": "offerer", "bob": "answerer"}
+    for op in connects.values():
+        assert op.outcome is Outcome.OK
+        assert op.value["id"] == "s1"
+        assert op.value["stage"] == "connected"
+        assert op.value["times"]["data"] >= op.value["times"]["ice"]
+
+
+async def test_a_partner_who_never_comes_is_recorded_as_lost_signalling(make_stage):
+    """The attempt fails at its deadline, is recorded, and the session is ended all the same."""
+    stage = make_stage(Persona(talk=(0.0, 0.0), peer_share=1.0, handshake=0.05, goodbye=0.0))
+    bob = stage.participant("bob")
+    journey = await play(stage, bob)
+    assert journey.stage is Stage.SIGNALLING_LOST
+    (connect,) = (op for op in stage.ops if op.op == "connect")
+    assert (connect.outcome, connect.value["stage"]) == (Outcome.FAIL, "signalling-lost")
+    assert bob.calls[-1] == "end s1"
+
+
+async def test_who_is_never_told_hangs_up_himself(make_stage, channel_pair):
+    """The answerer waits for the longest talk and a little more, then ends the session, and says so."""
+    stage = make_stage(QUICK)
+    left, right = channel_pair()
+    ann, bob = stage.participant("ann", left), stage.participant("bob", right)
+    ann.tells = False
+    await asyncio.gather(play(stage, ann), play(stage, bob))
+    assert bob.calls[-1] == "end s1"
+    assert "never told of the end" in {span.error for span in stage.spans}
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+async def test_a_refused_join_ends_the_journey(make_stage, status):
+    """Who is certainly not in the queue does not wait."""
+    stage = make_stage(QUICK)
+    ann = stage.participant("ann", matched=False)
+    ann.status = status
+    journey = await play(stage, ann)
+    assert not journey.joined
+    assert ann.calls == ["join global"]
+    assert stage.spans[0].error == f"answered {status}"
+
+
+@pytest.mark.parametrize("status", [0, 500])
+async def test_a_join_that_may_have_happened_is_waited_for(make_stage, channel_pair, status):
+    """As the document's client does: without a certain refusal he subscribes and waits."""
+    stage = make_stage(QUICK)
+    left, right = channel_pair()
+    ann, bob = stage.participant("ann", left), stage.participant("bob", right)
+    ann.status = status
+    journeys = await asyncio.gather(play(stage, ann), play(stage, bob))
+    assert [journey.matched for journey in journeys] == [True, True]
+
+
+async def test_patience_ends_with_a_last_look_and_a_leave(make_stage):
+    """Who waited long enough polls once more, leaves, and does not wait for the quiet time."""
+    stage = make_stage(Persona(patience=0.02))
+    ann = stage.participant("ann", matched=False)
+    journey = await play(stage, ann)
+    assert (journey.joined, journey.matched) == (True, False)
+    assert ann.calls == ["join global", "subscribe", "next_match", "poll", "leave"]
+
+
+async def test_who_waits_into_the_quiet_time_polls_inside_it_and_leaves_after_it(make_stage):
+    """His last poll lies inside the drain, his leave after it: so the drain shows who was left waiting."""
+    stage = make_stage(QUICK)
+    ann = stage.participant("ann", matched=False)
+    journey = asyncio.create_task(play(stage, ann))
+    await ann.searching.wait()
+    over_at_leave: list[bool] = []
+    leave = ann.leave
+
+    async def leaving() -> bool:
+        over_at_leave.append(stage.scene.quiet.over.is_set())
+        return await leave()
+
+    ann.leave = leaving
+    await stage.scene.quiet.hold(stage.recorder, 0.02)
+    assert "poll" in ann.calls
+    await journey
+    assert ann.calls[-2:] == ["poll", "leave"]
+    assert over_at_leave == [True]
+
+
+async def test_a_match_seen_at_the_last_look_counts(make_stage, channel_pair):
+    """A session that only the last poll shows is met like any other."""
+    stage = make_stage(Persona(talk=(0.0, 0.0), patience=0.01, handshake=0.05, goodbye=0.0))
+    ann = stage.participant("ann", channel_pair()[0], matched=False)
+    ann.polled = stage.session
+    journey = await play(stage, ann)
+    assert journey.session == "s1"
+    assert ann.calls[-1] == "end s1"
+
+
+async def test_he_does_not_start_before_he_is_due_and_counts_from_then(make_stage, channel_pair):
+    """The join waits for the due time; a start after it counts as late, and spans are counted from the due time."""
+    stage = make_stage(QUICK)
+    left, right = channel_pair()
+    soon = stage.now() + 0.05
+    long_ago = stage.now() - 1.0
+    ann, bob = stage.participant("ann", left), stage.participant("bob", right)
+    _, late = await asyncio.gather(play(stage, ann, soon), play(stage, bob, long_ago))
+    assert late.late >= 1.0
+    assert ann.joined_at >= soon
+    assert {span.started for span in stage.spans if span.name == "match"} == {soon, long_ago}
+
+
+async def test_joined_is_told_even_when_the_join_breaks(make_stage):
+    """The crowd must learn of the arrival whatever becomes of the join."""
+    stage = make_stage(QUICK)
+    ann = stage.participant("ann", matched=False)
+
+    async def broken(mode, due=None):
+        raise RuntimeError("out of order")
+
+    ann.join = broken
+    told: list[bool] = []
+    with pytest.raises(RuntimeError):
+        await VirtualUser(ann, stage.scene, seed=1).play(stage.now(), lambda: told.append(True))
+    assert told == [True]

@@ -1,0 +1,128 @@
+"""A crowd accounts for every arrival."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from harness.actor.journey import Journey, Span
+from harness.actor.persona import Persona
+from harness.actor.scene import Scene
+from harness.client.dialect import NotAdmitted
+from harness.history.op import Op
+from harness.history.recorder import Recorder
+from harness.load import crowd as module
+from harness.load.arrivals import Arrival
+from harness.load.crowd import Crowd
+from harness.network.loopback import Loopback
+
+
+class FakeUser:
+    """A user who joins at once, is matched, and goes when the test lets him."""
+
+    entered: list[int]
+    refused: set[int]
+    go: asyncio.Event
+    closed: int
+
+    def __init__(self, scene: Scene, seed: int) -> None:
+        self.scene, self.seed = scene, seed
+
+    @classmethod
+    async def enter(cls, scene: Scene, seed: int) -> FakeUser:
+        if seed in cls.refused:
+            raise NotAdmitted("the door is shut")
+        cls.entered.append(seed)
+        return cls(scene, seed)
+
+    async def play(self, due, joined) -> Journey:
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        joined()
+        self.scene.report(Span("match", due, 0.1, "" if self.seed % 2 else "nobody came"))
+        await FakeUser.go.wait()
+        return Journey(str(self.seed), joined=True, late=self.seed / 10)
+
+    async def close(self) -> None:
+        FakeUser.closed += 1
+
+
+@pytest.fixture
+def users(monkeypatch):
+    """Fake users in place of real ones."""
+    FakeUser.entered, FakeUser.refused, FakeUser.go, FakeUser.closed = [], set(), asyncio.Event(), 0
+    monkeypatch.setattr(module, "VirtualUser", FakeUser)
+    return FakeUser
+
+
+def crowd_of(count: int, ops: list[Op], spans: list[Span] | None = None) -> Crowd:
+    recorder = Recorder(SimpleNamespace(append=ops.append))
+    report = (lambda _: None) if spans is None else spans.append
+    scene = Scene(None, recorder, Persona(), Loopback(), report=report)
+    return Crowd(scene, [Arrival(n, n * 0.01, n) for n in range(count)], lead=0.02, drain=0.0)
+
+
+async def finish(crowd: Crowd, *journeys) -> None:
+    async with asyncio.timeout(20):
+        await asyncio.gather(crowd.supervise(), *journeys)
+
+
+async def test_all_arrivals_are_played_once_and_closed(users):
+    """Each call takes the next arrival; when none is left there is nothing to play."""
+    ops: list[Op] = []
+    spans: list[Span] = []
+    crowd = crowd_of(4, ops, spans)
+    users.go.set()
+    await finish(crowd, *(crowd.play_next() for _ in range(4)))
+    assert sorted(users.entered) == [0, 1, 2, 3]
+    assert users.closed == 4
+    assert crowd.exhausted
+    assert await crowd.play_next() is None
+    tally = crowd.tally
+    assert (tally.offered, tally.started, tally.dropped, tally.finished) == (4, 4, 0, 4)
+    assert (tally.matched, tally.unmatched) == (2, 2)
+    assert tally.latest == 0.3
+    assert len(spans) == 4
+
+
+async def test_the_drain_starts_when_the_last_has_joined_and_not_before(users):
+    """Its op begins after every join, while the users may still be talking."""
+    ops: list[Op] = []
+    crowd = crowd_of(3, ops)
+    journeys = [asyncio.create_task(crowd.play_next()) for _ in range(3)]
+    at_the_drain: list[int] = []
+
+    async def everybody_in() -> None:
+        at_the_drain.append(crowd.tally.started)
+        users.go.set()
+
+    async with asyncio.timeout(20):
+        await crowd.supervise(everybody_in)
+    await asyncio.gather(*journeys)
+    assert at_the_drain == [3]
+    assert [op.op for op in ops] == ["drain"]
+
+
+async def test_who_cannot_enter_is_dropped_and_the_others_go_on(users):
+    """A refused sign-up is counted, and does not hold up the end."""
+    users.refused = {1}
+    users.go.set()
+    crowd = crowd_of(3, [])
+    await finish(crowd, *(crowd.play_next() for _ in range(3)))
+    assert (crowd.tally.started, crowd.tally.dropped, crowd.tally.finished) == (2, 1, 3)
+
+
+async def test_arrivals_that_nobody_starts_are_counted_as_dropped(users, monkeypatch):
+    """With too few greenlets the rest is dropped some time after it was due, and the run ends."""
+    monkeypatch.setattr(module, "_GIVE_UP", 0.05)
+    users.go.set()
+    crowd = crowd_of(5, [])
+    await finish(crowd, crowd.play_next(), crowd.play_next())
+    assert (crowd.tally.offered, crowd.tally.started, crowd.tally.dropped) == (5, 2, 3)
+
+
+async def test_an_empty_share_ends_at_once(users):
+    """A worker without arrivals holds nobody up."""
+    await finish(crowd_of(0, []))
