@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -96,11 +97,60 @@ def settings() -> Settings:
     return Settings()
 
 
+ENGINE_SQL = """
+create function public.find_match(p_user_id uuid, p_match_mode text default 'buddies_first')
+returns table (match_found boolean, session_id uuid, partner_id uuid, message text) language sql as $$
+    select false, null::uuid, p_user_id, p_match_mode
+$$;
+create function public.skip_partner(p_user_id uuid, p_session_id uuid) returns boolean language plpgsql as $$
+begin
+    if p_user_id = p_session_id then raise exception 'not you' using hint = 'another'; end if;
+    return true;
+end $$;
+create function public.cleanup_matchmaking() returns void language sql as $$
+    insert into public.waiting_queue (user_id) values (auth.uid())
+$$;
+"""
+"""An engine that matches nobody: one function of each kind of result."""
+
+
 @pytest.fixture
 async def installed(database_url: str) -> AsyncIterator[Database]:
-    """A database with the shared schema and no engine's functions."""
+    """A database of the test's own, with the shared schema and no engine's functions."""
     database = await Database.open(database_url, pool_size=3)
     await database.install("documented", "")
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def shared_url(postgres_url: str) -> Iterator[str]:
+    """A database with the shared schema and ENGINE_SQL, made once: a new one for each test would cost half a second."""
+
+    async def statement(text: str) -> None:
+        database = await Database.open(postgres_url, pool_size=2)
+        async with database.connection() as connection:
+            await connection.execute(text)
+        await database.close()
+
+    async def install() -> None:
+        database = await Database.open(url, pool_size=2)
+        await database.install("documented", ENGINE_SQL)
+        await database.close()
+
+    url = postgres_url.replace("/postgres?", "/shared?")
+    asyncio.run(statement("create database shared"))
+    asyncio.run(install())
+    yield url
+    asyncio.run(statement("drop database shared with (force)"))
+
+
+@pytest.fixture
+async def shared(shared_url: str) -> AsyncIterator[Database]:
+    """The database of `shared_url`, with nobody in it."""
+    database = await Database.open(shared_url, pool_size=3)
+    async with database.connection() as connection:
+        await connection.execute("truncate auth.users cascade")
     yield database
     await database.close()
 

@@ -20,13 +20,13 @@ NEW_SHAPE = {"x-supabase-api-version": "2024-01-01"}
 @pytest.fixture
 def client(
     settings: Settings,
-    installed: Database,
+    shared: Database,
     signer: TokenSigner,
     verifier: TokenVerifier,
     gateway: Gateway,
     client_for: Any,
 ) -> Any:
-    return client_for(routes(settings, installed, signer, verifier, gateway))
+    return client_for(routes(settings, shared, signer, verifier, gateway))
 
 
 async def test_anonymous_sign_up(client: Any, verifier: TokenVerifier) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,20 +15,6 @@ from reference_server.rest.catalogue import load_catalogue
 from reference_server.rest.routes import routes
 from reference_server.web.caller import Gateway
 
-FUNCTIONS = """
-create function public.find_match(p_user_id uuid, p_match_mode text default 'buddies_first')
-returns table (match_found boolean, session_id uuid, partner_id uuid, message text) language sql as $$
-    select false, null::uuid, p_user_id, p_match_mode
-$$;
-create function public.skip_partner(p_user_id uuid, p_session_id uuid) returns boolean language plpgsql as $$
-begin
-    if p_user_id = p_session_id then raise exception 'not you' using hint = 'another'; end if;
-    return true;
-end $$;
-create function public.cleanup_matchmaking() returns void language sql as $$
-    insert into public.waiting_queue (user_id) values (auth.uid())
-$$;
-"""
 OBJECT = {"accept": "application/vnd.pgrst.object+json"}
 BACK = {"prefer": "return=representation"}
 
@@ -81,15 +66,12 @@ class World:
 
 
 @pytest.fixture
-async def world(database_url: str, signer: TokenSigner, gateway: Gateway, client_for: Any) -> AsyncIterator[World]:
-    database = await Database.open(database_url, pool_size=3)
-    await database.install("documented", FUNCTIONS)
+async def world(shared: Database, signer: TokenSigner, gateway: Gateway, client_for: Any) -> World:
     seen = Seen()
-    client = client_for(routes(database, gateway, seen, await load_catalogue(database)))
-    made = World(client, signer, database, seen)
+    client = client_for(routes(shared, gateway, seen, await load_catalogue(shared)))
+    made = World(client, signer, shared, seen)
     await made.settle()
-    yield made
-    await database.close()
+    return made
 
 
 def poll(user: UUID) -> str:
