@@ -32,10 +32,12 @@ class _Runner:
         if suite.trouble is not None:
             _complain(str(suite.trouble))
             return
-        for requirement in suite.scenarios:
-            if requirement not in suite.stage.outcomes:
-                _say(suite.outcome(requirement))
-        sys.stdout.write(f"{suite.stage.target.name}: {overall(suite.outcomes())}\n")
+        for outcome in suite.missed():
+            _say(outcome)
+        for surprise in suite.surprises():
+            sys.stdout.write(f"surprise: {surprise}\n")
+        verdict = "unknown" if suite.interrupted else overall(suite.outcomes())
+        sys.stdout.write(f"{suite.target.name}: {verdict}\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     quiet = ["-p", "no:terminal", "-p", "no:cacheprovider", "--capture=no"]
     command = [str(folder), "-c", str(folder / "pytest.ini"), "--rootdir", str(folder), *quiet]
     command += ["--import-mode=importlib", "-p", "conformance.plugin", "--target", options.target]
-    given = {"-k": options.k, "--junitxml": options.junit, "--history": options.history, "--results": options.results}
+    given = {"-k": options.k, "--junitxml": options.junit, "--expected": options.expected}
+    given |= {"--history": options.history, "--results": options.results}
     command += [part for flag, value in given.items() if value is not None for part in (flag, value)]
     try:
         status = int(pytest.main(command, plugins=[_Runner()]))
@@ -66,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--history", metavar="DIR", help="keep the history of each requirement's test here (NDJSON)")
     parser.add_argument("-k", metavar="EXPR", help="choose requirements, as pytest does: -k 'MM-S1 or MM-L2'")
     parser.add_argument("--junit", metavar="FILE", help="write a JUnit report here (XML)")
+    parser.add_argument("--expected", metavar="FILE", help="known failures: all of them must fail, and no other")
     return parser
 
 

@@ -13,26 +13,22 @@ from harness.results.store import write_text
 from harness.target import Target
 
 
-def conform_run(
-    target: Target, outcomes: Sequence[Outcome], *, reason: str = "", interrupted: bool = False
-) -> ConformRun:
+def conform_run(target: Target, outcomes: Sequence[Outcome], *, interrupted: bool = False) -> ConformRun:
     """The run that these outcomes make; the budgets that each history was judged by go with it."""
     return ConformRun(
         fingerprint=take_fingerprint(settings={"time": target.time}),
         target=target.name,
-        verdict=overall(outcomes),
-        reason=reason or _reason(outcomes),
+        verdict="unknown" if interrupted else overall(outcomes),
+        reason="the run was interrupted" if interrupted else _reason(outcomes),
         interrupted=interrupted,
         budgets={target.name: target.budgets},
         requirements=tuple(_result(outcome) for outcome in outcomes),
     )
 
 
-def write_results(
-    path: Path, target: Target, outcomes: Sequence[Outcome], *, reason: str = "", interrupted: bool = False
-) -> None:
+def write_results(path: Path, target: Target, outcomes: Sequence[Outcome], *, interrupted: bool = False) -> None:
     """Writes the run as JSON, in one step. Raises Trouble when the file cannot be written."""
-    run = conform_run(target, outcomes, reason=reason, interrupted=interrupted)
+    run = conform_run(target, outcomes, interrupted=interrupted)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

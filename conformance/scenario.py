@@ -9,7 +9,7 @@ from conformance.requirements import CATALOGUE
 from conformance.trial import Trial
 
 if TYPE_CHECKING:
-    from conformance.plugin import Suite
+    from conformance.suite import Suite
 
 Scenario = Callable[[Trial], Awaitable[None]]
 

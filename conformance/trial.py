@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from conformance.outcome import Breach, Inconclusive
 from conformance.requirements import Requirement
-from harness.checkers.judge import judge
+from harness.checkers.judge import judge, judge_groups
 from harness.client.dialect import Identity
 from harness.client.participant import Participant
 from harness.history.journal import Journal
@@ -41,7 +41,7 @@ class Trial:
         self.ops: list[Op] = []
         self.people: list[Participant] = []
         self.gone: set[Participant] = set()
-        self.recorder = Recorder(self, process=f"{stage.target.name}.{requirement.id}.0")
+        self._recorders: dict[str, Recorder] = {}
         self._journal = journal
         self._grown = asyncio.Event()
         self.asked = asyncio.Event()
@@ -50,6 +50,13 @@ class Trial:
         """Seconds that the test spent waiting for the queue."""
         self._cleared = 0
         self._vouched = False
+
+    def recorder(self, part: str = "") -> Recorder:
+        """The recorder of a part of the history. Parts are judged apart: what one leaves behind excuses no other."""
+        if part not in self._recorders:
+            name = f"{self.requirement.id}-{part}" if part else self.requirement.id
+            self._recorders[part] = Recorder(self, process=f"{self.target.name}.{name}.0")
+        return self._recorders[part]
 
     def append(self, op: Op) -> None:
         """Keeps one op (the trial is the sink of its recorder)."""
@@ -83,16 +90,17 @@ class Trial:
         return self.budgets.match + self.budgets.tolerance
 
     # ------------------------------------------------------------ users
-    async def enter(self, device: str = "d1", identity: Identity | None = None) -> Participant:
+    async def enter(self, device: str = "d1", identity: Identity | None = None, part: str = "") -> Participant:
         """Signs one user in (a new one without `identity`); he stays until the trial ends."""
+        recorder = self.recorder(part)
         async with self.stage.door:
-            participant = await Participant.enter(self.stage.transport, self.recorder, device=device, identity=identity)
+            participant = await Participant.enter(self.stage.transport, recorder, device=device, identity=identity)
         self.people.append(participant)
         return participant
 
-    async def crowd(self, size: int) -> list[Participant]:
+    async def crowd(self, size: int, part: str = "") -> list[Participant]:
         """Signs so many new users in."""
-        return list(await asyncio.gather(*(self.enter() for _ in range(size))))
+        return list(await asyncio.gather(*(self.enter(part=part) for _ in range(size))))
 
     async def vanish(self, participant: Participant, kind: Literal["close", "silent"]) -> None:
         """The user goes without a word: his socket is closed (`close`), or stays open and dead (`silent`)."""
@@ -171,7 +179,8 @@ class Trial:
     def judgement(self) -> Judgement:
         """What all checkers say of the history so far."""
         fresh = self.target.identities.mode != "fixed"
-        return judge(self.ops, self.budgets, self.target.capabilities, fresh_users=fresh)
+        groups = judge_groups(self.ops, self.budgets, self.target.capabilities, fresh_users=fresh)
+        return groups.get(self.target.name) or judge([], self.budgets)
 
     def vouch(self) -> None:
         """The test saw with its own eyes that the requirement is met: its checker need not have found a case."""
@@ -194,7 +203,8 @@ class Trial:
         """Takes everybody out of the queue and his sessions, closes all sockets, and writes what never came back."""
         await self.clear()
         await asyncio.gather(*(person.close() for person in self.people))
-        self.recorder.close()
+        for recorder in self._recorders.values():
+            recorder.close()
         if self._journal is not None:
             self._journal.close()
 

@@ -55,7 +55,7 @@ async def _eavesdrop(trial: Trial, stranger: Participant, session: SessionSeen) 
 
 async def _peek(trial: Trial, stranger: Participant, session: SessionSeen) -> None:
     """The stranger asks for the session by its id; what he is shown stands in the history as his poll."""
-    call = trial.recorder.begin(stranger.user, stranger.device, "poll", Via.POLL, asked=session.id)
+    call = trial.recorder().begin(stranger.user, stranger.device, "poll", Via.POLL, asked=session.id)
     seen = await trial.stage.transport.dialect.session(stranger.account, session.id)
     call.ok(session=seen.value() if seen is not None else None)
 

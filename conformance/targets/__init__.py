@@ -1,0 +1,1 @@
+"""What is known of targets: strict lists of the requirements that they are expected to break."""
