@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from reference_server.db import Connection, Database, DatabaseError, Unavailable
@@ -41,6 +42,8 @@ class DocumentedEngine:
         self._database = database
         self._random = random.Random(settings.find_match_seed)
         self._unawaited: set[asyncio.Task[None]] = set()
+        self.second_hop: Callable[[], Awaitable[None]] = self._second_hop
+        """The way of `find_match` to the database; a test puts a gate here."""
 
     async def start(self) -> None:
         """Writes the queue's TTL and the sessions' maximum age to where `find_match` reads them."""
@@ -65,7 +68,7 @@ class DocumentedEngine:
             await self._execute(_END_SESSION, session, user)
         await self._execute(_LEAVE, user)
         await self._execute(_ENTER, user, mode)
-        task = asyncio.create_task(self._find_match(user, mode), name=f"find_match {user}")
+        task = asyncio.create_task(self._find_match(user, mode, self.second_hop), name=f"find_match {user}")
         self._unawaited.add(task)
         task.add_done_callback(self._unawaited.discard)
         return None
@@ -80,9 +83,12 @@ class DocumentedEngine:
     async def vanished(self, user: UUID) -> None:
         """Nothing: "Session NOT automatically ended in DB" (section 8, scenario 1)."""
 
-    async def _find_match(self, user: UUID, mode: str) -> None:
-        """The call that crosses a second network hop: uniformly 0 to twice the mean delay later."""
+    async def _second_hop(self) -> None:
+        """Uniformly 0 to twice the mean delay, seeded."""
         await asyncio.sleep(self._random.uniform(0, 2 * self._settings.find_match_delay))
+
+    async def _find_match(self, user: UUID, mode: str, hop: Callable[[], Awaitable[None]]) -> None:
+        await hop()
         try:
             async with self._database.connection() as connection:
                 await self._call_find_match(connection, user, mode)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -62,6 +62,17 @@ class Place:
         if isinstance(self.engine, DocumentedEngine):
             await self.engine.stop()
 
+    async def join_slowly(self, user: UUID, arrives: asyncio.Event) -> None:
+        """Joins; where the engine does not await its `find_match`, that reaches the database at the event."""
+        if not isinstance(self.engine, DocumentedEngine):
+            await self.engine.join(user, "global")
+            return
+        hop, self.engine.second_hop = self.engine.second_hop, until(arrives)
+        try:
+            await self.engine.join(user, "global")
+        finally:
+            self.engine.second_hop = hop
+
     async def burst(self, users: list[UUID], mode: str = "global") -> None:
         """All join at once; what is under way then ends."""
         await asyncio.gather(*(self.engine.join(user, mode) for user in users))
@@ -80,6 +91,12 @@ class Place:
                     where status = 'active' and $1 in (user1_id, user2_id) order by started_at, id"""
         async with self.database.connection() as connection:
             return [row[0] for row in await connection.fetch(query, user)]
+
+    async def matched(self, user: UUID) -> None:
+        """Waits until the user has an active session."""
+        async with asyncio.timeout(DEADLINE):
+            while not await self.active(user):
+                pass
 
     async def partner(self, user: UUID) -> UUID | None:
         """The other member of the user's newest active session."""
@@ -108,6 +125,15 @@ class Place:
                        select u from public.chat_sessions, unnest(array[user1_id, user2_id]) u
                         where status = 'active' group by u having count(*) > 1) d"""
         return await self.value(query)
+
+
+def until(event: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    """A way that takes until the event."""
+
+    async def way() -> None:
+        await event.wait()
+
+    return way
 
 
 @asynccontextmanager
@@ -139,6 +165,7 @@ async def engine_urls(postgres_url: str) -> AsyncIterator[dict[str, str]]:
     names = {engine: f"test_{engine}_{uuid4().hex}" for engine in ENGINES}
     for name in names.values():
         await _as_owner(postgres_url, f"create database {name}")
+        await _as_owner(postgres_url, f"alter database {name} set synchronous_commit = off")
     yield {engine: postgres_url.replace("/postgres?", f"/{name}?") for engine, name in names.items()}
     for name in names.values():
         await _as_owner(postgres_url, f"drop database {name} with (force)")

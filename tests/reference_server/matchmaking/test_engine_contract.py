@@ -13,7 +13,7 @@ from reference_server.matchmaking.engine import NotQueued
 BURSTS = 8
 
 DOCUMENTED_FAILURES = {
-    "test_a_burst_puts_nobody_into_two_sessions": "find_match never looks at its caller again",
+    "test_who_is_matched_meanwhile_is_not_matched_again": "find_match never looks at its caller again",
     "test_joins_during_another_match_leave_at_most_one_waiting": "'System busy' is told to nobody, and nothing retries",
     "test_joins_of_one_user_at_once_all_succeed": "two routes delete, then both insert: the second row is a duplicate",
     "test_a_second_join_keeps_the_place": "the route deletes the row and inserts it afresh",
@@ -134,14 +134,21 @@ async def test_both_may_join_again_at_once_after_an_end(place):
     assert await place.value("select count(*) from public.chat_sessions") == 2
 
 
-# ---------------------------------------------------------------- bursts
+# ---------------------------------------------------------------- several at once
 
 
-async def test_a_burst_puts_nobody_into_two_sessions(place):
-    """32 joins at once, several times: nobody is in two active sessions."""
-    for _ in range(BURSTS):
-        await place.burst(await place.users(32))
-        assert await place.doubled() == 0
+async def test_who_is_matched_meanwhile_is_not_matched_again(place):
+    """A user is taken by another's join while his own is still at work: he stays in that one session."""
+    one, other, third = await place.users(3)
+    late = asyncio.Event()
+    await place.join_slowly(one, late)
+    await place.engine.join(other, "global")
+    await place.matched(one)
+    await place.execute("insert into public.waiting_queue (user_id) values ($1)", third)
+    late.set()
+    await place.quiet()
+    assert await place.doubled() == 0
+    assert await place.partner(one) == other
 
 
 async def test_joins_during_another_match_leave_at_most_one_waiting(place):
