@@ -66,7 +66,7 @@ class VirtualUser:
             due: when he arrives, in seconds of the recorder's clock; a start later than that is kept in the history.
             joined: is called as soon as his join is answered, whatever the answer.
         """
-        await asyncio.sleep(max(0.0, due - self._now()))
+        await self._sleep_until(due)
         late = max(0.0, self._now() - due)
         with self._scene.quiet.waiting():
             try:
@@ -149,6 +149,13 @@ class VirtualUser:
         """When the answerer no longer believes in being told: after the longest talk, and not before his handshake."""
         persona = self._scene.persona
         return max(seen + persona.talk[1], self._now()) + persona.goodbye
+
+    async def _sleep_until(self, due: float) -> None:
+        """Never wakes early, as a single sleep may: event loops round, and count from when they last looked."""
+        left = due - self._now()
+        while left > 0:
+            await asyncio.sleep(left)
+            left = due - self._now()
 
     def _now(self) -> float:
         return self._scene.recorder.now()

@@ -17,8 +17,6 @@ from harness.load.telling import Tally
 
 log = logging.getLogger(__name__)
 
-LEAD = 4.0
-"""How long before he is due a user signs up and opens his socket, at most; in seconds."""
 _DOORS = 16
 """How many users sign up at the same moment, at most."""
 _GIVE_UP = 15.0
@@ -31,11 +29,11 @@ class Crowd:
     Args:
         scene: what the users share.
         arrivals: this process's share of the schedule.
-        lead: see `LEAD`.
+        lead: how long before he is due a user signs up and opens his socket, at most; in seconds.
         drain: length of the quiet time at the end, in seconds.
     """
 
-    def __init__(self, scene: Scene, arrivals: Sequence[Arrival], *, lead: float = LEAD, drain: float = 6.0) -> None:
+    def __init__(self, scene: Scene, arrivals: Sequence[Arrival], *, lead: float, drain: float) -> None:
         self.tally = Tally(len(arrivals))
         self._scene = replace(scene, report=self._noted)
         self._report = scene.report

@@ -116,9 +116,13 @@ class Generator:
 
     def _supervise(self) -> None:
         crowd = self._crowd
-        if crowd is not None:
-            self._bridge.run(lambda: crowd.supervise(self._together.everybody_in))
-        self._together.done()
+        try:
+            if crowd is not None:
+                self._bridge.run(lambda: crowd.supervise(self._together.everybody_in))
+        except Trouble as trouble:
+            self.give_up(trouble)
+        else:
+            self._together.done()
 
     def _tell(self) -> None:
         while True:
@@ -149,7 +153,7 @@ class Generator:
         await probe(self._transport)
         scene = Scene(self._transport, self._recorder, self._persona, Loopback(), report=self._report)
         quiet = max(self._settings.drain, target.budgets.match + target.budgets.tolerance)
-        self._crowd = Crowd(scene, arrivals, drain=quiet)
+        self._crowd = Crowd(scene, arrivals, lead=self._settings.lead, drain=quiet)
 
     async def _journey(self, crowd: Crowd) -> Journey | None:
         task = asyncio.current_task()

@@ -28,6 +28,8 @@ class SwarmSettings:
     peer_share: float = 0.0
     talk: tuple[float, float] = (4.0, 6.0)
     drain: float = 6.0
+    lead: float = 4.0
+    """How long before he is due a user signs up and opens his socket, at most."""
     folder: str = ""
     """Where the histories go."""
     name: str = "swarm"
@@ -47,6 +49,7 @@ class SwarmSettings:
             "peer-share": self.peer_share,
             "talk": f"{self.talk[0]:g}:{self.talk[1]:g}",
             "drain": self.drain,
+            "lead": self.lead,
             "history-folder": self.folder,
             "history-name": self.name,
         }
@@ -83,6 +86,7 @@ def add_options(parser: ArgumentParser) -> None:
     add("--peer-share", type=float, default=0.0, help="Share of sessions with real WebRTC peers. Default: 0.")
     add("--talk", default="4:6", help="Seconds from match to hang-up, MIN:MAX. Default: 4:6.")
     add("--drain", type=float, default=6.0, help="Seconds of quiet after the last arrival. Default: 6.")
+    add("--lead", type=float, default=4.0, help="Seconds that users get to sign up before they are due. Default: 4.")
     add("--anon-key", default="", help="Project's anon key. Default: $GURUKUL_ANON_KEY, else a local project's.")
     add(
         "--history-folder",
@@ -113,8 +117,8 @@ def settings_of(options: Namespace) -> SwarmSettings:
         users=options.arrival_count or options.num_users or 1,
         rate=options.spawn_rate or 1.0 if options.arrival_rate is None else options.arrival_rate,
         duration=options.duration, seed=options.seed, peer_share=options.peer_share, talk=_talk(options.talk),
-        drain=options.drain, folder=options.history_folder, name=options.history_name, anon_key=options.anon_key,
-        tell_fd=options.tell_fd, parent_pid=options.parent_pid,
+        drain=options.drain, lead=options.lead, folder=options.history_folder, name=options.history_name,
+        anon_key=options.anon_key, tell_fd=options.tell_fd, parent_pid=options.parent_pid,
     )  # fmt: skip
 
 

@@ -30,7 +30,8 @@ class SwarmPlan:
     """Who comes, when, and what they do. Times in seconds.
 
     `arrivals` is the text of a schedule (`harness.load.arrivals`), `rate` is in users per second, for paced schedules;
-    nobody is due after `duration` (None: no such limit). The scenario is the name of a locustfile.
+    nobody is due after `duration` (None: no such limit). The scenario is the name of a locustfile. Users sign up and
+    open their sockets at most `lead` before they are due, so the first is due `lead` after the start.
     """
 
     scenario: str
@@ -43,6 +44,7 @@ class SwarmPlan:
     peer_share: float = 0.0
     talk: tuple[float, float] = (4.0, 6.0)
     drain: float = 6.0
+    lead: float = 4.0
 
 
 @dataclass
@@ -110,7 +112,8 @@ async def run_swarm(
     state = _Watched(SwarmProgress(len(due.arrivals)), progress)
     settings = SwarmSettings(
         target_file=str(target_file), arrivals=plan.arrivals, users=plan.users, rate=plan.rate, duration=plan.duration,
-        seed=plan.seed, peer_share=plan.peer_share, talk=plan.talk, drain=plan.drain, folder=str(folder), name=name,
+        seed=plan.seed, peer_share=plan.peer_share, talk=plan.talk, drain=plan.drain, lead=plan.lead,
+        folder=str(folder), name=name,
     )  # fmt: skip
     users = -(-len(due.arrivals) // plan.processes) * plan.processes
     command = [
@@ -119,7 +122,7 @@ async def run_swarm(
     ]  # fmt: skip
     if plan.processes > 1:
         command.append(f"--processes={plan.processes}")
-    deadline = due.last_due + plan.drain + plan.talk[1] + _SLACK
+    deadline = plan.lead + due.last_due + plan.drain + plan.talk[1] + _SLACK
     status = await _run(command, folder / f"locust.{name}.log", state, deadline)
     state.raise_trouble(status, folder / f"locust.{name}.log")
     done = state.progress
