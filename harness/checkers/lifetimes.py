@@ -97,7 +97,7 @@ def last_empty(member: UserFacts, before: float, active_until: float) -> float:
     """
     at = bisect_left(member.empties, before, key=lambda op: op.t0)
     for op in reversed(member.empties[max(0, at - 8) : at]):
-        if op.t1 is not None and op.t1 <= active_until:
+        if op.t1 is not None and op.t1 < active_until:
             return op.t0
     return -math.inf
 

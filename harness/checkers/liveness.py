@@ -38,10 +38,10 @@ def _untold_by_poll(teller: Teller, facts: Facts, session: SessionFacts, member:
     """Whether a poll came up empty that had to show the session; None where no poll tells."""
     due = session.known + facts.budgets.notify
     at = bisect_right(member.polls, due, key=lambda op: op.t0)
-    if at == len(member.polls) or (member.polls[at].t1 or math.inf) > session.active_until:
+    if at == len(member.polls) or (member.polls[at].t1 or math.inf) >= session.active_until:
         return None
     at = bisect_right(member.empties, due, key=lambda op: op.t0)
-    if at == len(member.empties) or (member.empties[at].t1 or math.inf) > session.active_until:
+    if at == len(member.empties) or (member.empties[at].t1 or math.inf) >= session.active_until:
         return False
     poll = member.empties[at]
     teller.find(
@@ -128,7 +128,7 @@ def nobody_left_over(facts: Facts) -> CheckResult:
     told: set[frozenset[str]] = set()
     for drain in facts.drains:
         left = {wait.user.user: (wait, poll) for wait in waits if (poll := _left_at(wait, drain, facts)) is not None}
-        explained = len(hidden.suspects - left.keys())
+        explained = len(hidden.suspects - left.keys()) + len(facts.stray_ends)
         names = frozenset(left)
         if len(left) - explained <= 1 or names in told:
             continue
@@ -193,10 +193,16 @@ def _must_hear(user: UserFacts, gone: Effect, session: SessionFacts, partner: Us
     after = bisect_right(user.ops, gone.op.t1 or gone.start, key=lambda op: op.t0)
     if any(op.t0 <= due and op.op not in {"disconnect", "unsubscribe", "told"} for op in user.ops[after : after + 8]):
         return False
-    if any(end.start <= due for end in session.ends):
+    if any(end.start <= due for end in session.ends) or _elsewhere(user, gone, due):
         return False
     moved = partner.enders.first_from(session.known)
     return moved is None or moved.start > due
+
+
+def _elsewhere(user: UserFacts, gone: Effect, due: float) -> bool:
+    """Whether the user may still have been there with another device."""
+    away = {lost.op.device for lost in user.breaks if lost.start <= gone.start and lost.until > due}
+    return any(device not in away and since <= due for device, since in user.devices.items())
 
 
 def _hears(

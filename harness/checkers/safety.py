@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -209,7 +209,7 @@ def one_session_for_a_join(facts: Facts) -> CheckResult:
         excess = 0
         for at in range(1, len(sessions)):
             one, other = sessions[at - 1], sessions[at]
-            begun = bisect_left(user.joins, other.known, key=lambda join: join.start)
+            begun = bisect_right(user.joins, other.known, key=lambda join: join.start)
             short_of = begun + excess < at + 1 and begun > 0
             if not short_of and _entries_between(user, one, other) >= 2:
                 continue
@@ -239,7 +239,7 @@ def _entries_between(user: UserFacts, one: SessionFacts, other: SessionFacts) ->
     Joins that were over before make one entry at most; each join that may take effect within may make another.
     """
     start, end = min(one.born_after, other.born_after), max(one.known, other.known)
-    at = bisect_left(user.joins, end, key=lambda join: join.start)
+    at = bisect_right(user.joins, end, key=lambda join: join.start)
     within = 0
     for join in reversed(user.joins[:at]):
         if join.until > start:

@@ -136,6 +136,8 @@ class UserFacts:
     """When he may have counted as alive: from each sign of life to its latest moment + TTL + tolerance, merged."""
     signs: list[Op]
     """Calls that certainly were signs of life."""
+    devices: dict[str, float]
+    """When each of his devices first did something."""
     told: dict[str, Op]
     """By session: when he learned that it was over."""
     sessions: list[SessionFacts] = field(default_factory=list)
@@ -154,6 +156,8 @@ class Facts:
     users: dict[str, UserFacts]
     sessions: dict[str, SessionFacts]
     drains: list[Op]
+    stray_ends: list[Effect]
+    """Ends of sessions that nobody is known to have seen."""
     origin: float
     """When the first op started; findings give times relative to it."""
     end: float
@@ -216,6 +220,7 @@ def sort_history(ops: Iterable[Op], budgets: Budgets, capabilities: Capabilities
         users={user: _user_facts(user, own, budgets, fresh_users) for user, own in by_user.items()},
         sessions={session: _session_facts(seen, ends.get(session, [])) for session, seen in sights.items()},
         drains=drains,
+        stray_ends=[effect for session, effects in ends.items() if session not in sights for effect in effects],
         origin=ordered[0].t0 if ordered else 0.0,
         end=max((op.t1 if op.t1 is not None else op.t0 for op in ordered), default=0.0),
         budgets=budgets,
@@ -278,6 +283,7 @@ def _user_facts(user: str, ops: list[Op], budgets: Budgets, fresh: bool) -> User
         empties=[op for op in polls if not op.value.get("session")],
         life=_life(ops, budgets.queue_ttl + budgets.tolerance, fresh),
         signs=[op for op in ops if op.outcome is Outcome.OK and op.via is not Via.SELF and op.op not in _NO_LIFE],
+        devices={op.device: op.t0 for op in reversed(ops)},
         told={str(op.value.get("id")): op for op in reversed(ops) if op.op == "told"},
     )
 

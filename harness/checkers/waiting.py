@@ -38,16 +38,17 @@ class Hidden:
     """When matches that nobody saw may have taken waiting users away.
 
     Such a match needs a partner who joined without any seen session to show for it, and who then did something that
-    ends a session (joined again, left, lost his connection) before anyone looked.
+    ends a session (joined again, left, lost his connection) before anyone looked; or somebody ended a session that
+    nobody is known to have seen.
     """
 
     def __init__(self, facts: Facts) -> None:
         self.foreigners = facts.foreigners
         suspects = [user for user in facts.users.values() if user.joins and not user.accounted and user.enders.items]
         self.suspects = frozenset(user.user for user in suspects)
-        enders = sorted(
-            ((effect.start, _reach(user, effect)) for user in suspects for effect in user.enders.items),
-        )
+        enders = [(effect.start, _reach(user, effect)) for user in suspects for effect in user.enders.items]
+        enders += [(effect.start, effect.until) for effect in facts.stray_ends]
+        enders.sort()
         self._starts = [start for start, _ in enders]
         self._reaches = list(accumulate((reach for _, reach in enders), max))
 
@@ -80,7 +81,7 @@ def _waits_of(user: UserFacts, facts: Facts, hidden: Hidden) -> list[Wait]:
     for join in user.joins:
         if join.op.outcome is not Outcome.OK or user.enders.pending(join.start):
             continue
-        at = bisect_right(starts, join.start)
+        at = bisect_left(starts, join.start)
         limit = _alive_until(user, join, facts)
         following = user.enders.first_from(join.start, besides=join.op)
         limit = min(limit, following.start if following else math.inf)
@@ -114,7 +115,7 @@ def _last_empty(user: UserFacts, start: float, limit: float, hidden: float) -> O
     for op in reversed(user.empties[:at]):
         if op.t0 < start:
             return None
-        if op.t1 is not None and op.t1 <= hidden:
+        if op.t1 is not None and op.t1 < hidden:
             return op
     return None
 
@@ -149,7 +150,7 @@ def _possible_moments(user: UserFacts, session: SessionFacts, *, leaves: bool, t
 
 def _left(user: UserFacts, join: Effect) -> float:
     """The end of the first accepted leave that certainly came after this join."""
-    at = bisect_left(user.leaves, join.until, key=lambda leave: leave.start)
+    at = bisect_right(user.leaves, join.until, key=lambda leave: leave.start)
     return user.left_by[at] if at < len(user.leaves) else math.inf
 
 

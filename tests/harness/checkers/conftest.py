@@ -7,9 +7,13 @@ ready at its end (`subscribe matches late` never is). Blank lines and what follo
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -87,3 +91,25 @@ def judged() -> Callable[..., Judgement]:
         return judge(read_story(text), budgets, capabilities, **options)
 
     return judge_story
+
+
+@pytest.fixture(scope="session")
+def simulator() -> ModuleType:
+    """The simulated matcher (see simulator.py)."""
+    return beside("simulator")
+
+
+@pytest.fixture(scope="session")
+def provers() -> ModuleType:
+    """Plain proofs of faults (see provers.py)."""
+    return beside("provers")
+
+
+def beside(name: str) -> ModuleType:
+    """A module that lies beside this file."""
+    spec = importlib.util.spec_from_file_location(f"checkers_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec
+    assert spec.loader
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
