@@ -27,7 +27,7 @@ RETRY_FIRST, RETRY_MOST = 0.1, 2.0
 _FORM = "select set_config('datestyle', 'ISO, MDY', false), set_config('extra_float_digits', '1', false)"
 _OPEN = "select gurukul.realtime_open($1)"
 _READ = "select gurukul.realtime_read($1, $2)"
-_TABLE = "select * from gurukul.realtime_table($1)"
+_TABLE = "select t.*, gurukul.realtime_prepare($1) as visibility from gurukul.realtime_table($1) t"
 
 
 class Feed:

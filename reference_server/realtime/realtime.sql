@@ -13,34 +13,21 @@ create function gurukul.realtime_read(p_slot text, p_most int) returns setof byt
         p_slot, null, p_most, 'proto_version', '1', 'publication_names', 'supabase_realtime')
 $$;
 
--- What the log does not say of a table: the names of its types, its primary key, whether rows are guarded, and the query
--- that answers which of some keys the current role sees: parameters are a subscriber's number and the keys as text (each
--- a single value, or a JSON array where the key has several columns), the answer is (subscriber, position of the key).
--- `unnest` of a known array lets the planner count the keys, so that it looks them up one by one in a large table.
+-- What the log does not say of a table: the names of its types, its primary key, whether rows are guarded.
 create function gurukul.realtime_table(p_table oid)
-returns table (names text[], type_names text[], key_names text[], row_security boolean, visibility text)
+returns table (names text[], type_names text[], key_names text[], row_security boolean)
 language sql stable as $$
-    with key as (
-        select a.attname, format_type(a.atttypid, a.atttypmod) as type, k.n, count(*) over () as width
-          from pg_index i
-         cross join unnest(i.indkey::int2[]) with ordinality k (attnum, n)
-          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-         where i.indrelid = p_table and i.indisprimary
-    )
     select array(select a.attname::text from pg_attribute a
                   where a.attrelid = p_table and a.attnum > 0 and not a.attisdropped order by a.attnum),
            array(select t.typname::text from pg_attribute a join pg_type t on t.oid = a.atttypid
                   where a.attrelid = p_table and a.attnum > 0 and not a.attisdropped order by a.attnum),
-           array(select attname::text from key order by n),
-           c.relrowsecurity,
-           (select format('select $1, k.i::int from unnest($2) with ordinality k (v, i) '
-                          'where exists (select from %I.%I t where %s)', s.nspname, c.relname,
-                          string_agg(format(case when width = 1 then 't.%1$I = k.v::%3$s'
-                                                 else 't.%1$I = (k.v::jsonb ->> %2$s)::%3$s' end,
-                                            attname, n - 1, type), ' and '))
-              from key)
-      from pg_class c join pg_namespace s on s.oid = c.relnamespace
-     where c.oid = p_table
+           array(select a.attname::text
+                   from pg_index i
+                  cross join unnest(i.indkey::int2[]) with ordinality k (attnum, n)
+                   join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+                  where i.indrelid = p_table and i.indisprimary order by n),
+           relrowsecurity
+      from pg_class where oid = p_table
 $$;
 
 -- Checks bindings before they are made: is the table published, may the role read the filter's column, does the value
@@ -89,19 +76,11 @@ begin
 end
 $$;
 
--- Answers which subscriber sees which changed row, for a whole batch in one round trip: the rows' keys are looked up in the
--- table as it is NOW, with each subscriber's role and claims. The four arrays run side by side, one place for each
--- subscriber and table; `p_keys` are JSON arrays of texts.
---
 -- The log tells of a commit a moment BEFORE that transaction becomes visible to others (its record is flushed, then it
--- leaves the list of running ones). Asked too early, the row would not be there yet and its member would never be told:
--- so the function waits until the transactions `p_xids` (32 bits, as the log has them) are over, a second at most.
-create function gurukul.realtime_visible(
-    p_xids bigint[], p_roles text[], p_claims text[], p_queries text[], p_keys text[])
-returns table (subscriber int, place int)
-language plpgsql as $$
+-- leaves the list of running ones). A question put too early would not find the row, and its member would never be told:
+-- this waits until the transactions `p_xids` (32 bits, as the log has them) are over, a second at most.
+create function gurukul.realtime_settle(p_xids bigint[]) returns void language plpgsql as $$
 declare
-    own text := current_setting('role');
     newest constant bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
     deadline constant timestamptz := clock_timestamp() + interval '1 second';
     distance bigint;
@@ -117,16 +96,67 @@ begin
             perform pg_sleep(0.0002);
         end loop;
     end loop;
-
-    for i in 1 .. cardinality(p_roles) loop
-        begin
-            perform set_config('role', p_roles[i], true), set_config('request.jwt.claims', p_claims[i], true);
-            return query execute p_queries[i]
-                using i, array(select jsonb_array_elements_text(p_keys[i]::jsonb));
-        exception when others then  -- one subscriber's odd claims, or a privilege he lacks, must not cost the others theirs
-            raise log 'realtime: role % sees nothing: %', p_roles[i], sqlerrm;
-        end;
-    end loop;
-    perform set_config('role', own, true), set_config('request.jwt.claims', '', true);
 end
 $$;
+
+-- Makes the function that answers which subscribers see which rows of a table, for a whole batch in one round trip, and
+-- returns the query that calls it (null for a table without primary key, which nobody can be asked about). It looks the
+-- keys up in the table as it is NOW, with the role and each subscriber's claims. Its parameters are the transactions to
+-- wait for, the role, and side by side the subscribers' claims and the keys that each is asked for: a JSON array of
+-- texts, each a single value or, where the key has several columns, a JSON array of them. It answers with pairs of
+-- numbers from 1: the subscriber, and the place of a key that he sees.
+--
+-- One function for each table, temporary because it serves this connection alone, so that the query inside is planned
+-- once and not for every subscriber: an eighth of the time. Its plan must not age with the table, so it may not scan it.
+-- The keys are cast behind an `offset 0`, a fence: a cast inside the comparison might leak what it is given, so row-level
+-- security would have to come first, on every row of the table, and the index on the key could not be used.
+create function gurukul.realtime_prepare(p_table oid) returns text language plpgsql as $make$
+declare
+    casts text;
+    matches text;
+    place text;
+begin
+    select string_agg(format(case when width = 1 then 'v::%1$s as k%2$s'
+                                  else '(v::jsonb ->> (%2$s - 1))::%1$s as k%2$s' end, type, n), ', '),
+           string_agg(format('t.%I = k.k%s', attname, n), ' and ')
+      into casts, matches
+      from (select a.attname, format_type(a.atttypid, a.atttypmod) as type, k.n, count(*) over () as width
+              from pg_index i
+             cross join unnest(i.indkey::int2[]) with ordinality k (attnum, n)
+              join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+             where i.indrelid = p_table and i.indisprimary) key;
+    if casts is null then
+        return null;
+    end if;
+    select format('%I.%I', nspname, relname) into place
+      from pg_class c join pg_namespace s on s.oid = c.relnamespace where c.oid = p_table;
+    execute format($create$
+        create or replace function pg_temp.realtime_sees_%1$s(
+            p_xids bigint[], p_role text, p_claims text[], p_keys text[])
+        returns table (subscriber int, place int)
+        language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $body$
+        declare
+            own constant text := current_setting('role');
+            keys text[];
+        begin
+            perform gurukul.realtime_settle(p_xids);
+            for n in 1 .. cardinality(p_claims) loop
+                begin
+                    keys := array(select jsonb_array_elements_text(p_keys[n]::jsonb));
+                    perform set_config('role', p_role, true), set_config('request.jwt.claims', p_claims[n], true);
+                    return query
+                        select n, k.i::int
+                          from (select i, %2$s from unnest(keys) with ordinality u (v, i) offset 0) k
+                         where exists (select from %3$s t where %4$s);
+                exception when others then
+                    -- One subscriber's odd claims, or a privilege he lacks, must not cost the others their answer.
+                    raise log 'realtime: role %% sees nothing: %%', p_role, sqlerrm;
+                end;
+            end loop;
+            perform set_config('role', own, true), set_config('request.jwt.claims', '', true);
+        end
+        $body$
+    $create$, p_table, casts, place, matches);
+    return format('select * from pg_temp.realtime_sees_%s($1, $2, $3, $4)', p_table);
+end
+$make$;

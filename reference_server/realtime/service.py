@@ -26,7 +26,7 @@ from reference_server.db import Database
 from reference_server.realtime.binder import Binder
 from reference_server.realtime.connection import Broadcast, Channel, Connection, Effect, Joined, Left
 from reference_server.realtime.connection import Send as SendFrame
-from reference_server.realtime.delivery import plan
+from reference_server.realtime.delivery import Seen, plan
 from reference_server.realtime.feed import Feed
 from reference_server.realtime.frames import encode
 from reference_server.realtime.socket import Socket
@@ -37,7 +37,6 @@ from reference_server.sessions.liveness import Liveness
 from reference_server.settings import Settings
 
 PATH = "/realtime/v1/websocket"
-_VISIBLE = "select * from gurukul.realtime_visible($1, $2, $3, $4, $5)"
 _LONGEST_TIMER = 86_400.0
 _GOING_AWAY = (1001, "the server stops")
 _STOP_TIMEOUT = 5.0
@@ -215,9 +214,10 @@ class Realtime:
 
     async def _deliver(self, connection: DatabaseConnection, changes: list[Change]) -> None:
         work = plan(changes, self._index)
-        seen: set[tuple[int, int]] = set()
-        if work.questions:
-            seen = {(row[0], row[1]) for row in await connection.fetch(_VISIBLE, *work.arguments())}
+        seen: Seen = set()
+        for inquiry in work.inquiries:
+            answers = await connection.fetch(inquiry.table.visibility, *inquiry.arguments(work.xids))
+            seen.update(inquiry.seen(answers))
         for channel, frame in work.frames(seen):
             self._sessions[channel.socket].socket.send(frame)
 

@@ -19,8 +19,8 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 class Table:
     """A published table: the log's relation together with what the catalogue says of it.
 
-    `key` holds the positions of the primary key's columns, `visibility` the query that tells which keys a subscriber
-    sees (see `realtime.sql`), `positions` the place of each column by name.
+    `key` holds the positions of the primary key's columns, `visibility` the query that tells which keys subscribers
+    see (`gurukul.realtime_prepare`), `positions` the place of each column by name.
     """
 
     relation: Relation

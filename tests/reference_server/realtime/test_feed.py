@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import orjson
@@ -13,8 +13,6 @@ from reference_server.db import Connection, Database, Refused
 from reference_server.realtime.feed import Feed
 from reference_server.realtime.tables import Change
 from tests.reference_server.realtime.conftest import PATIENCE, Site, sessions_of
-
-VISIBLE = "select * from gurukul.realtime_visible($1, $2, $3, $4, $5)"
 
 
 class Listener:
@@ -189,46 +187,80 @@ async def test_no_slot_left_is_one_line(installed: Database) -> None:
 # ---------------------------------------------------------------- who sees a row
 
 
-async def visibility_query(database: Database, table: str) -> str:
-    async with database.connection() as connection:
-        query = await connection.fetchval(
-            "select visibility from gurukul.realtime_table($1::text::regclass::oid)", table
-        )
+async def prepared(connection: Connection, table: str) -> str:
+    """The query that tells who sees a table's rows; it serves this connection alone."""
+    query = await connection.fetchval("select gurukul.realtime_prepare($1::text::regclass::oid)", table)
     assert isinstance(query, str)
     return query
 
 
+def claims_of(*users: UUID) -> list[str]:
+    return [f'{{"sub": "{user}"}}' for user in users]
+
+
 async def test_one_round_trip_answers_for_many_subscribers(site: Site) -> None:
-    """Each subscriber is judged with his own role and claims; broken claims cost nobody else his answer."""
+    """Each subscriber is judged with his own claims; broken claims cost nobody else his answer."""
     one, other, stranger = await site.users(3)
     sessions = [await site.session(one, other), await site.session(other, stranger), uuid4()]
-    query = await visibility_query(site.database, "chat_sessions")
-    claims = [f'{{"sub": "{user}"}}' for user in (one, other, stranger)] + ["{}", '{"sub": "nobody"}', "not json"]
-    count = len(claims)
-    keys = orjson.dumps(sessions).decode()
-    roles = ["authenticated"] * 3 + ["anon"] + ["authenticated"] * 2
+    claims = [*claims_of(one, other, stranger), "{}", '{"sub": "nobody"}', "not json", *claims_of(one)]
+    keys = [orjson.dumps(sessions).decode()] * len(claims)
     async with site.database.connection() as connection:
-        rows = await connection.fetch(VISIBLE, [], roles, claims, [query] * count, [keys] * count)
-        owner = await connection.fetchval("select current_user = session_user and current_setting('role') = 'none'")
-    assert {(row[0], row[1]) for row in rows} == {(1, 1), (2, 1), (2, 2), (3, 2)}
-    assert owner, "the connection has its own role back"
+        query = await prepared(connection, "chat_sessions")
+        rows = await connection.fetch(query, [], "authenticated", claims, keys)
+        anonymous = await connection.fetch(query, [], "anon", claims, keys)
+        again = await connection.fetch(query, [], "authenticated", claims, keys)
+        own = await connection.fetchval("select current_user = session_user and current_setting('role') = 'none'")
+    assert {(row[0], row[1]) for row in rows} == {(1, 1), (2, 1), (2, 2), (3, 2), (7, 1)}
+    assert (list(anonymous), again) == ([], rows)
+    assert own, "the connection has its own role back"
 
 
 async def test_keys_of_several_columns_are_looked_up(site: Site) -> None:
-    """A table whose primary key has two columns is asked for with both."""
-    query = "select 1 as x"
+    """A table whose primary key has two columns is asked for with both, and one without a key is not asked for."""
     async with site.database.connection() as connection:
         await connection.execute("create table public.pairs (a int, b text, primary key (b, a))")
+        await connection.execute("create table public.heap (a int)")
         try:
-            await connection.execute(
-                "insert into public.pairs values (1, 'x'), (2, 'y'); grant select on public.pairs to anon"
-            )
-            query = await visibility_query(site.database, "pairs")
+            await connection.execute("grant select on public.pairs to anon")
+            await connection.execute("insert into public.pairs values (1, 'x'), (2, 'y')")
+            query = await prepared(connection, "pairs")
             keys = orjson.dumps(['["x","1"]', '["x","2"]', '["y","2"]']).decode()
-            rows = await connection.fetch(VISIBLE, [], ["anon"], ["{}"], [query], [keys])
+            rows = await connection.fetch(query, [], "anon", ["{}"], [keys])
+            keyless = await connection.fetchval("select gurukul.realtime_prepare('public.heap'::regclass)")
         finally:
-            await connection.execute("drop table public.pairs")
-    assert [tuple(row) for row in rows] == [(1, 1), (1, 3)]
+            await connection.execute("drop table public.pairs, public.heap")
+    assert ([tuple(row) for row in rows], keyless) == ([(1, 1), (1, 3)], None)
+
+
+async def scans(connection: Connection) -> dict[str, tuple[int, int]]:
+    """How often each table was read as a whole, and by an index, as this connection counts."""
+    query = """select relname::text, seq_scan, idx_scan from pg_stat_xact_user_tables
+                where relname in ('messages', 'chat_sessions')"""
+    return {row[0]: (row[1], row[2]) for row in await connection.fetch(query)}
+
+
+async def test_rows_are_found_by_their_key(site: Site) -> None:
+    """However large the table is, nobody's question reads the whole of it: row-level security does not hide the index.
+
+    The plan is made while the table is small and must hold when it has grown.
+    """
+    one, other = await site.users(2)
+    first = await site.session(one, other)
+    insert = """insert into messages (id, session_id, sender_id)
+                select md5($3 || n)::uuid, $1, $2 from generate_series(1, $4::int) n"""
+    async with site.database.connection() as connection:
+        query = await prepared(connection, "messages")
+        for batch, count in (("few", 1), ("many", 3000)):
+            await connection.execute(insert, first, one, batch, count)
+            key = await connection.fetchval("select id::text from messages where session_id = $1 limit 1", first)
+            async with connection.transaction():
+                before = await scans(connection)
+                keys = [orjson.dumps([key]).decode()]
+                rows = await connection.fetch(query, [], "authenticated", claims_of(other), keys)
+                after = await scans(connection)
+            assert [tuple(row) for row in rows] == [(1, 1)]
+            made = {name: (after[name][0] - before[name][0], after[name][1] - before[name][1]) for name in after}
+            assert made == {"messages": (0, 1), "chat_sessions": (0, 1)}
 
 
 async def test_a_row_is_not_judged_before_its_transaction_is_visible(site: Site, database_url: str) -> None:
@@ -238,8 +270,6 @@ async def test_a_row_is_not_judged_before_its_transaction_is_visible(site: Site,
     """
     one, other = await site.users(2)
     session = uuid4()
-    query = await visibility_query(site.database, "chat_sessions")
-    arguments = (["authenticated"], [f'{{"sub": "{one}"}}'], [query], [orjson.dumps([session]).decode()])
     writer = await asyncpg.connect(database_url)
     try:
         transaction = writer.transaction()
@@ -247,11 +277,11 @@ async def test_a_row_is_not_judged_before_its_transaction_is_visible(site: Site,
         insert = "insert into chat_sessions (id, user1_id, user2_id) values ($1, $2, $3)"
         await writer.execute(insert, session, one, other)
         xid = await writer.fetchval("select (pg_current_xact_id()::text::bigint & 4294967295)")
+        running = "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
         async with site.database.connection() as connection, site.database.connection() as watcher:
-            asked = asyncio.create_task(connection.fetch(VISIBLE, [xid], *arguments))
-            running = (
-                "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
-            )
+            query = await prepared(connection, "chat_sessions")
+            keys = [orjson.dumps([session]).decode()]
+            asked = asyncio.create_task(connection.fetch(query, [xid], "authenticated", claims_of(one), keys))
             async with asyncio.timeout(PATIENCE):
                 while not await watcher.fetchval(running):
                     pass
