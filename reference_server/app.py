@@ -142,12 +142,17 @@ def build_app(parts: Parts) -> Starlette:
     return Starlette(
         routes=[route for route_list in parts.route_lists for route in route_list(parts)],
         lifespan=lifespan,
-        exception_handlers={404: _not_found, Unavailable: _unavailable},
+        exception_handlers={404: _not_found, 405: _not_found, Unavailable: _unavailable, Exception: _failed},
     )
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:
-    return not_served(f"{request.method} {request.url.path}")
+    return not_served(f"{request.method} {request.scope['path']}")
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    """For a mistake of ours; the framework raises the error on, and it is logged."""
+    return Json({"error": "Internal Server Error"}, 500)
 
 
 async def _unavailable(_request: Request, _error: Exception) -> Response:

@@ -61,9 +61,7 @@ class Accounts:
     async def _sign_up(self, email: str | None, hashed: str | None, metadata: dict[str, Any]) -> SignedIn:
         app = {"provider": "email", "providers": ["email"]} if email else {}
         token = new_refresh_token()
-        row = await self._row(
-            "sign_up", email, hashed, email is None, orjson.dumps(app).decode(), orjson.dumps(metadata).decode(), token
-        )
+        row = await self._row("sign_up", email, hashed, email is None, _json(app), _json(metadata), token)
         if row is None:
             raise AuthError(422, "user_already_exists", "User already registered")
         return _signed_in(row, token)
@@ -112,6 +110,13 @@ class Accounts:
 def new_refresh_token() -> str:
     """Twelve characters that nobody can guess."""
     return secrets.token_urlsafe(9)
+
+
+def _json(value: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        raise AuthError(400, "validation_failed", "data is nested too deep") from None
 
 
 def _signed_in(row: Record, refresh_token: str) -> SignedIn:

@@ -99,7 +99,7 @@ class _Auth:
         return Response(status_code=204)
 
     def _session(self, request: Request, signed_in: SignedIn, method: Method) -> Response:
-        issuer = f"{request.url.scheme}://{request.url.netloc}/auth/v1"
+        issuer = f"{request.base_url}auth/v1"
         return Json(session_body(signed_in, method, issuer, self._lifetime, self._signer))
 
     def _speaker(self, request: Request) -> tuple[UUID, UUID | None]:

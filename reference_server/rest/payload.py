@@ -41,11 +41,9 @@ def read_rows(table: Table, body: bytes, wanted: tuple[str, ...] | None) -> Rows
 def read_changes(table: Table, body: bytes, wanted: tuple[str, ...] | None) -> tuple[str, tuple[str, ...]]:
     """One object, as text, and the columns that it sets. Raises RestError as `read_rows` does."""
     value = _loads(body)
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
     if not isinstance(value, dict):
         raise invalid_body()
-    return orjson.dumps(value).decode(), _known(table, wanted if wanted is not None else tuple(value))
+    return body.decode(), _known(table, wanted if wanted is not None else tuple(value))
 
 
 def read_arguments(body: bytes) -> tuple[str, frozenset[str]]:

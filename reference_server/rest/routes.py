@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -165,11 +165,17 @@ class _Rest:
         return _changed(text, preferences, status)
 
     def _as_caller(self, request: Request, claims: Claims, read_only: bool = False) -> _Transaction:
-        return self._database.as_caller(claims, read_only, method=request.method, path=request.url.path)
+        return self._database.as_caller(claims, read_only, method=request.method, path=request.scope["path"])
 
 
 def _pairs(request: Request) -> list[tuple[str, str]]:
-    return parse_qsl(request.url.query, keep_blank_values=True)
+    return parse_qsl(_raw_query(request), keep_blank_values=True)
+
+
+def _raw_query(request: Request) -> str:
+    """The query string as it came: bytes that are no UTF-8 are refused by the grammar, no decoder fails on them."""
+    raw: bytes = request.scope["query_string"]
+    return raw.decode("latin-1")
 
 
 def _check_change(query: Query, what: str) -> None:
@@ -204,8 +210,9 @@ def _range(offset: int, rows: int, total: int | None = None) -> str:
 
 
 def _location(table: Table, request: Request) -> str:
-    pairs = sorted(pair for pair in _pairs(request) if pair[0] != "apikey")
-    query = "&".join(f"{quote(key, safe='')}={quote(value, safe='*')}" for key, value in pairs)
+    """Content-Location: the table and the parameters in order, as they came, without the key."""
+    parts = _raw_query(request).split("&")
+    query = "&".join(sorted(part for part in parts if not part.startswith("apikey=")))
     return f"/{table.name}?{query}" if query else f"/{table.name}"
 
 

@@ -55,7 +55,7 @@ class Client:
             "scheme": "http",
             "path": parts.path,
             "raw_path": parts.path.encode(),
-            "query_string": parts.query.encode(),
+            "query_string": parts.query.encode("latin-1"),
             "headers": [(k.lower().encode(), v.encode()) for k, v in sent.items()],
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 2),

@@ -64,6 +64,7 @@ REFUSALS: list[tuple[str, Any, int, str]] = [
     ("/signup", {"email": ["a@b.c"], "password": "long enough"}, 400, "validation_failed"),
     ("/signup", {"data": [1]}, 400, "validation_failed"),
     ("/signup", {"data": {"x": "\0"}}, 400, "validation_failed"),
+    ("/signup", b'{"data": {"x":' + b"[" * 500 + b"]" * 500 + b"}}", 400, "validation_failed"),
     ("/signup", {"phone": "123"}, 400, "phone_provider_disabled"),
     ("/signup", b"{", 400, "bad_json"),
     ("/signup", [], 400, "bad_json"),
