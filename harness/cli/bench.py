@@ -101,7 +101,6 @@ async def bench(
     with run_folder(results, "bench") as folder:
         try:
             with Progress(verbose) as progress:
-                progress.note(f"seed {seed}, run {folder.path}")
                 dropped = await _measure(size, plan, database_url, folder, progress)
         except asyncio.CancelledError:
             interrupted = True
@@ -116,6 +115,7 @@ async def _measure(
     from harness.lab.deployment import running_cluster
 
     async with running_cluster(database_url, folder.logs / "postgres.log") as cluster:
+        progress.note(f"seed {plan.seed}, run {folder.path}")
         bench = _Bench(cluster, folder, progress)
         await _together(*(bench.conformance(engine) for engine in BUILT_IN))
         for engine in BUILT_IN:

@@ -10,6 +10,7 @@ from harness.cli.measured import concluded
 from harness.cli.output import publish
 from harness.cli.progress import Progress
 from harness.cli.targets import Opened, checked, opened
+from harness.errors import Trouble
 from harness.results.fingerprint import take_fingerprint
 from harness.results.run import PeersRun
 from harness.results.store import RunFolder
@@ -19,7 +20,11 @@ async def peers(
     target: str, pairs: int, network: str, seed: int, database_url: str, results: Path, json: str, verbose: int
 ) -> int:
     """Runs the pairs, stores and shows what came of them; returns the exit status."""
+    from harness.actor.pairing import NETWORKS
+
     checked(target, database_url=database_url)
+    if network not in NETWORKS:
+        raise Trouble(f"there is no network {network}", f"choose {' or '.join(NETWORKS)}")
     fingerprint = take_fingerprint(seed=seed, settings={"pairs": pairs, "network": network})
     there: Opened | None = None
     interrupted = False

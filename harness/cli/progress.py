@@ -17,14 +17,13 @@ _PLAIN_INTERVAL = 5.0
 
 
 class Stage:
-    """One step of the work: `say` tells where it is; the last word stays."""
+    """One step of the work: `say` tells where it is; the last word stays. A short step says nothing in between."""
 
     def __init__(self, progress: Progress, name: str) -> None:
         self._progress = progress
         self._name = name
         self._task: TaskID | None = None
-        self._said_at = -_PLAIN_INTERVAL
-        self._started = time.monotonic()
+        self._started = self._said_at = time.monotonic()
         self.last = ""
 
     def say(self, text: str) -> None:
@@ -38,6 +37,10 @@ class Stage:
         elif time.monotonic() - self._said_at >= _PLAIN_INTERVAL:
             self._said_at = time.monotonic()
             self._progress.note(f"{self._name}: {text}")
+
+    def result(self, text: str) -> None:
+        """What came of the step; said when it ends."""
+        self.last = text
 
     def end(self) -> None:
         """The step is done: one line that stays."""

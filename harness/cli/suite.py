@@ -45,8 +45,8 @@ async def run_suite(
 
     with progress.stage(f"{name}: conformance", "testing") as stage:
         status, why = await run_module("conformance", arguments, folder.logs / f"conform-{name}.log", heard)
-    if not results.exists() or (status == 3 and why.startswith("error: ")):
-        raise Trouble(why.removeprefix("error: "))
+        if not results.exists() or (status == 3 and why.startswith("error: ")):
+            raise Trouble(why.removeprefix("error: "))
     return suite_of(results)
 
 

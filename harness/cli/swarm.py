@@ -24,11 +24,13 @@ async def swarm(
     plan: SwarmPlan, target: str, database_url: str, results: Path, json: str, html: Path | None, verbose: int
 ) -> int:
     """Runs a swarm, stores and shows what came of it; returns the exit status."""
+    from harness.load.arrivals import schedule
     from harness.load.swarm import scenarios
 
     if plan.scenario not in scenarios():
         raise Trouble(f"there is no scenario {plan.scenario}", f"choose one of {', '.join(scenarios())}")
     checked(target, database_url=database_url)
+    schedule(plan.arrivals, users=plan.users, rate=plan.rate, duration=plan.duration, seed=plan.seed)
     fingerprint = take_fingerprint(seed=plan.seed, settings=settings_of(plan))
     there: Opened | None = None
     interrupted = False

@@ -73,7 +73,7 @@ async def opened(
             deployed = await stack.enter_async_context(
                 deployment(name, cluster, folder.logs / f"server-{name}.log", time=time)
             )
-            stage.say(f"ready at {deployed.target.supabase_url}")
+            stage.result(f"ready at {deployed.target.supabase_url}")
         yield Opened(deployed.target, write_target(deployed.target, folder))
 
 

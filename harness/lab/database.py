@@ -45,6 +45,15 @@ async def throwaway_database(cluster_url: str) -> AsyncIterator[str]:
             await connection.close(timeout=5)
 
 
+async def check_cluster(cluster_url: str) -> None:
+    """Looks at a cluster before anything is started for it. Raises Trouble as `throwaway_database` does."""
+    connection = await _connect(cluster_url)
+    try:
+        await _check(connection)
+    finally:
+        await connection.close(timeout=5)
+
+
 def database_in(cluster_url: str, name: str) -> str:
     """The URL of another database of the same cluster."""
     return urlunsplit(urlsplit(cluster_url)._replace(path="/" + quote(name)))

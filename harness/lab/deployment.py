@@ -10,7 +10,7 @@ from typing import Literal
 
 from harness.errors import Trouble
 from harness.lab.blocking import finished
-from harness.lab.database import throwaway_database
+from harness.lab.database import check_cluster, throwaway_database
 from harness.lab.postgres import Cluster, embedded_postgres
 from harness.lab.server import Server, running_server
 from harness.target import Budgets, Capabilities, Target
@@ -35,8 +35,9 @@ class Deployment:
 
 @asynccontextmanager
 async def running_cluster(database_url: str = "", log: Path | None = None) -> AsyncIterator[Cluster]:
-    """The given PostgreSQL, or an embedded one for as long as the block lasts."""
+    """The given PostgreSQL, or an embedded one for as long as the block lasts. Raises Trouble when it is not fit."""
     if database_url:
+        await check_cluster(database_url)
         yield Cluster(database_url, embedded=False)
         return
     manager = embedded_postgres(log)

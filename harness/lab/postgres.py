@@ -46,18 +46,22 @@ class Cluster:
 
 
 @contextmanager
-def embedded_postgres(log: Path | None = None) -> Iterator[Cluster]:
-    """Starts an embedded PostgreSQL and stops it at the end. `log` keeps its log; without one it goes with the folder.
+def embedded_postgres(log: Path | None = None, programs: Path | None = None) -> Iterator[Cluster]:
+    """Starts an embedded PostgreSQL and stops it at the end.
+
+    Args:
+        log: keeps its log; without one it goes with the folder.
+        programs: a folder with other binaries (of a system's PostgreSQL), which any user may run.
 
     Raises:
         Trouble: the binaries are not installed, or PostgreSQL does not start; says the last line of its log.
     """
     sweep_folders()
-    package = _find_package()
+    package = programs or _find_package()
     folder, lock = make_folder()
     try:
         log = log or folder / "postgres.log"
-        spec = _prepare(package, folder, log)
+        spec = _prepare(programs or _binaries(package, folder), folder, log)
         warden = Warden(spec, env=_environment(), keep=(lock,))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -82,10 +86,14 @@ def _find_package() -> Path:
     return tree.parent
 
 
-def _prepare(package: Path, folder: Path, log: Path) -> Spec:
-    """Lays out the folder (binaries for root, data, socket) and says how PostgreSQL is made and run in it."""
+def _binaries(package: Path, folder: Path) -> Path:
+    """The folder of programs: where they are installed, or for root a copy that an unprivileged user may enter."""
+    return _copy_binaries(package, folder) if os.geteuid() == 0 else package / _TREE / "bin"
+
+
+def _prepare(programs: Path, folder: Path, log: Path) -> Spec:
+    """Lays out the folder (data, socket) and says how PostgreSQL is made and run in it."""
     user = _NOBODY if os.geteuid() == 0 else None
-    programs = package / _TREE / "bin" if user is None else _copy_binaries(package, folder)
     folder.chmod(0o711)
     data, socket = folder / "data", folder / "socket"
     for made in (data, socket):
@@ -106,7 +114,7 @@ def _prepare(package: Path, folder: Path, log: Path) -> Spec:
 
 
 def _copy_binaries(package: Path, folder: Path) -> Path:
-    """Copies what PostgreSQL needs to a place that an unprivileged user may enter; returns the folder of programs."""
+    """Copies what PostgreSQL needs; returns the copy's folder of programs."""
     base = folder / "install"
     tree = base / package.name / _TREE
     unneeded = shutil.ignore_patterns("*.a", "pgxs", "man", "doc")
