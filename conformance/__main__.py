@@ -14,6 +14,9 @@ import pytest
 
 from conformance.outcome import Outcome, overall
 from conformance.plugin import REPORTER, SUITE
+from conformance.targets.expected import read_expected
+from harness.errors import Trouble
+from harness.target import load_target
 
 _OURS = 3
 
@@ -43,23 +46,30 @@ class _Runner:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the suite. Returns 0 valid, 1 invalid, 2 unknown, 3 our own failure."""
     options = _parser().parse_args(arguments)
+    try:
+        load_target(Path(options.target))
+        if options.expected is not None:
+            read_expected(options.expected)
+    except Trouble as trouble:
+        _complain(str(trouble))
+        return _OURS
     signal.signal(signal.SIGTERM, _as_interrupt)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what else is installed must not change what the suite does
+    status = int(pytest.main(_command(options), plugins=[_Runner()]))
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        _complain(f"no requirement matches -k {options.k!r}: name one by its id, such as -k MM-S1")
+    return status if status in {0, 1, 2} else _OURS
+
+
+def _command(options: argparse.Namespace) -> list[str]:
+    """The arguments for pytest."""
     folder = Path(str(files("conformance")))
     quiet = ["-p", "no:terminal", "-p", "no:cacheprovider", "--capture=no"]
     command = [str(folder), "-c", str(folder / "pytest.ini"), "--rootdir", str(folder), *quiet]
     command += ["--import-mode=importlib", "-p", "conformance.plugin", "--target", options.target]
     given = {"-k": options.k, "--junitxml": options.junit, "--expected": options.expected}
     given |= {"--history": options.history, "--results": options.results}
-    command += [part for flag, value in given.items() if value is not None for part in (flag, value)]
-    try:
-        status = int(pytest.main(command, plugins=[_Runner()]))
-    except pytest.UsageError as error:
-        _complain(str(error))
-        return _OURS
-    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
-        _complain(f"no requirement matches -k {options.k!r}: name one by its id, such as -k MM-S1")
-    return status if status in {0, 1, 2} else _OURS
+    return command + [part for flag, value in given.items() if value is not None for part in (flag, value)]
 
 
 def _parser() -> argparse.ArgumentParser:
