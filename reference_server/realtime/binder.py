@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from reference_server.db import Database, DatabaseError, Record, Unavailable
+from reference_server.db import Database, DatabaseError, Record
 from reference_server.realtime.connection import Channel
 from reference_server.realtime.filters import Condition
 from reference_server.realtime.subscriptions import Binding
@@ -55,9 +55,11 @@ class Binder:
 
     def bind(self, channel: Channel) -> None:
         """Asks for the channel's subscription; the answer comes later."""
+        if not channel.open:
+            return
         if channel.problem:
             self._refused(channel, channel.problem)
-        elif channel.open and channel.bindings:
+        elif channel.bindings:
             self._waiting[channel] = None
             self._work.set()
 
@@ -69,8 +71,8 @@ class Binder:
             self._waiting.clear()
             try:
                 await self._settle(channels)
-            except (DatabaseError, Unavailable, OSError) as error:
-                log.warning("subscriptions must wait: %s", error)
+            except Exception as error:  # noqa: BLE001 — the rim of the task: if it ended, no channel would ever be told again
+                log.warning("subscriptions must wait (%s: %s)", type(error).__name__, error)
                 self._waiting |= dict.fromkeys(channels)
                 await asyncio.sleep(RETRY)
                 self._work.set()

@@ -215,8 +215,9 @@ class Realtime:
     async def _deliver(self, connection: DatabaseConnection, changes: list[Change]) -> None:
         work = plan(changes, self._index)
         seen: Seen = set()
+        xids = work.xids
         for inquiry in work.inquiries:
-            answers = await connection.fetch(inquiry.table.visibility, *inquiry.arguments(work.xids))
+            answers = await connection.fetch(inquiry.table.visibility, *inquiry.arguments(xids))
             seen.update(inquiry.seen(answers))
         for channel, frame in work.frames(seen):
             self._sessions[channel.socket].socket.send(frame)

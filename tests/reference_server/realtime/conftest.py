@@ -27,6 +27,8 @@ from reference_server.settings import LOCAL_JWT_SECRET, Settings
 PATIENCE = 5.0
 """Seconds after which a wait has failed."""
 SIGNER = TokenSigner(LOCAL_JWT_SECRET)
+FOREIGN = TokenSigner("another secret of at least 32 characters")
+VERSIONS = ["1.0.0", "2.0.0"]
 
 
 @dataclass
@@ -159,6 +161,17 @@ class Site:
 def sessions_of(user: UUID, event: str = "INSERT", column: str = "user1_id") -> dict[str, Any]:
     """A binding on the sessions of a user."""
     return {"event": event, "schema": "public", "table": "chat_sessions", "filter": f"{column}=eq.{user}"}
+
+
+async def changes(client: Client, count: int) -> list[Frame]:
+    """The next frames, which must be changes."""
+    frames = [await client.receive() for _ in range(count)]
+    assert [frame.event for frame in frames] == ["postgres_changes"] * count, frames
+    return frames
+
+
+def record(frame: Frame) -> Any:
+    return frame.payload["data"].get("record") or frame.payload["data"]["old_record"]
 
 
 @asynccontextmanager
