@@ -59,7 +59,7 @@ def test_only_those_who_see_the_row_are_told() -> None:
 
 
 def test_a_delete_is_told_without_asking() -> None:
-    """Nobody can be asked for a row that is gone: all who pass the filters are told, and no transaction is waited for."""
+    """Nobody can be asked for a row that is gone: all who pass the filters are told at once."""
     made = plan([change("DELETE", ("1",))], index_of(channel(identity())))
     assert (made.inquiries, made.xids, len(list(made.frames(set())))) == ([], [], 1)
 
