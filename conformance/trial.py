@@ -160,14 +160,16 @@ class Trial:
             Inconclusive: they never met.
         """
         for _ in range(ATTEMPTS):
-            await first.join()
+            came = await first.join()
             await self.observe([first], SETTLE)
-            await second.join()
-            seen = await self.observe([first, second], self.patience)
+            refused = next((reply for reply in (came, await second.join()) if not reply.ok), None)
+            seen = await self.observe([first, second], self.patience if refused is None else 0.0)
             mine, his = seen.get(first.user), seen.get(second.user)
             if mine is not None and his is not None and mine.id == his.id:
                 return mine
             await self.retire([first, second])
+        if refused is not None:
+            raise Inconclusive(f"joins are not accepted (the last was answered {refused.status or 'not at all'})")
         raise Inconclusive(f"two users who joined one after the other were not brought together in {ATTEMPTS} attempts")
 
     # ------------------------------------------------------------ judgement

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from conformance.outcome import Inconclusive
 from conformance.trial import SETTLE, Trial
-from harness.client.participant import Participant
+from harness.client.participant import JoinReply, Participant
 from harness.history.op import Via
 
 RACES = frozenset({"MM-S1", "MM-L2", "MM-L3"})
@@ -22,11 +23,19 @@ class Burst:
     within: float = 0.0
 
     async def join(self, crowd: list[Participant]) -> None:
-        """Lets those who wait already join first, then the others, evenly over the time."""
-        await asyncio.gather(*(person.join() for person in crowd[: self.early]))
+        """Lets those who wait already join first, then the others, evenly over the time.
+
+        Raises:
+            Inconclusive: not one join was accepted.
+        """
+        replies = await asyncio.gather(*(person.join() for person in crowd[: self.early]))
         start = asyncio.get_running_loop().time() + SETTLE
         rest = enumerate(crowd[self.early :])
-        await asyncio.gather(*(_join_at(person, start + self.within * at / self.size) for at, person in rest))
+        replies += await asyncio.gather(
+            *(_join_at(person, start + self.within * at / self.size) for at, person in rest)
+        )
+        if not any(reply.ok for reply in replies):
+            raise Inconclusive(f"of {len(crowd)} joins not one was accepted")
 
 
 BURSTS = (
@@ -53,6 +62,6 @@ async def contended_bursts(trial: Trial) -> None:
             return
 
 
-async def _join_at(person: Participant, moment: float) -> None:
+async def _join_at(person: Participant, moment: float) -> JoinReply:
     await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
-    await person.join()
+    return await person.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -29,9 +30,15 @@ class Ended:
 
 
 async def command(*arguments: str | Path) -> Ended:
-    """Runs Python with these arguments to its end."""
+    """Runs Python with these arguments to its end, without the pytest plugins that happen to be installed here."""
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     child = await asyncio.create_subprocess_exec(
-        sys.executable, *map(str, arguments), cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        *map(str, arguments),
+        cwd=ROOT,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     out, err = await child.communicate()
     return Ended(child.returncode or 0, out.decode(), err.decode())
