@@ -18,7 +18,7 @@ from harness.target import Budgets, Capabilities
 
 SIGHTS = frozenset({"poll", "push", "join"})
 _BREAKS = frozenset({"disconnect", "lost"})
-_NO_LIFE = frozenset({"disconnect", "lost", "drain", "fault", "dropped", "push", "told", "signal_recv", "unsubscribe"})
+_NO_LIFE = frozenset({"disconnect", "lost", "drain", "fault", "push", "told", "signal_recv", "unsubscribe"})
 """Ops that are no sign of life: what was heard, and what stayed within the harness."""
 
 

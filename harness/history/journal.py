@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -95,8 +95,21 @@ class Journal:
 
 
 def op_line(op: Op) -> bytes:
-    """One op as a line of NDJSON, newline included. What JSON cannot say is written as text."""
-    return orjson.dumps(op, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    """One op as a line of NDJSON, newline included. What JSON cannot say is written as text, as well as it can be."""
+    try:
+        return orjson.dumps(op, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # lone surrogates, integers over 64 bits, keys that are no text: a target may send them
+        return orjson.dumps(_plain(asdict(op)), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(_plain(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63):
+        return value
+    return str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def op_record(op: Op) -> dict[str, Any]:
@@ -123,7 +136,7 @@ def op_of(row: dict[str, Any]) -> Op:
                 raise ValueError(f"no key {key!r}")
         elif not good(row[key]):
             raise ValueError(f"a wrong {key!r}: {row[key]!r}")
-    outcome, via = _OUTCOMES.get(row.get("outcome", "")), _VIAS.get(row.get("via", ""))
+    outcome, via = _OUTCOMES.get(str(row.get("outcome"))), _VIAS.get(str(row.get("via")))
     if outcome is None:
         raise ValueError(f"a wrong 'outcome': {row.get('outcome')!r}")
     if via is None:

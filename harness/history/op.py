@@ -37,10 +37,11 @@ class Op:
     The `value` of each op kind (docs/history.md has the full table):
 
     - join: `{mode, token}` and, where the reply names one, `{session}`
-    - leave: `{}`; subscribe: `{topic}` and `{ready}` seconds until the database subscription stood
+    - leave: `{}`
+    - subscribe: `{topic}` and `{ready}` seconds until the database subscription stood; unsubscribe: `{topic}`
     - poll: `{session}` or `{session: None}`; push: `{session, event}`
     - end: `{id}`; told: `{id, by}` (the partner learned that session `id` is over)
-    - disconnect: `{kind: "close" | "silent"}`; back: `{}`
+    - disconnect: `{kind: "close" | "silent"}`; lost: `{reason}` (the socket broke); back: `{}`; heartbeat: `{}`
     - signal_send: `{id, seq, type}`; signal_recv: `{id, sender, seq, type}`
     - connect: `{id, role, stage}` and times of the stages
     - drain: `{}` from the last arrival to the end of waiting; fault: `{kind}`

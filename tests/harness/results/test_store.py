@@ -1,0 +1,93 @@
+"""The store makes a folder for each run, writes in one step, and says plainly what it cannot read or write."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Trouble
+from harness.results.finding import Verdict
+from harness.results.fingerprint import Fingerprint
+from harness.results.run import PeersRun
+from harness.results.store import RunStore, load_run, write_text
+
+RUN = PeersRun(fingerprint=Fingerprint(created="2026-01-01T00:00:00+00:00"), verdict=Verdict.VALID)
+
+
+def test_a_run_is_kept_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    """Time, kind and a short id name the folder; what was saved loads from the folder and from the file."""
+    store = RunStore(tmp_path / "results")
+    folder = store.create("peers")
+    assert re.fullmatch(r"\d{8}T\d{6}Z-peers-[0-9a-f]{6}", folder.path.name)
+    assert folder.logs.is_dir()
+    assert folder.save(RUN) == folder.path / "run.json"
+    assert folder.load() == load_run(folder.path) == load_run(folder.run_file) == RUN
+    assert store.runs() == [folder.path]
+    assert sorted(path.name for path in folder.path.iterdir()) == ["logs", "run.json"]
+
+
+def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
+    """Runs of the same second get folders of their own."""
+    store = RunStore(tmp_path)
+    assert store.create("bench").path != store.create("bench").path
+    assert store.runs() == []
+
+
+def test_results_that_cannot_be_written(tmp_path: Path) -> None:
+    """A results folder that is a file is one line with a remedy."""
+    (tmp_path / "results").write_text("")
+    with pytest.raises(Trouble, match="the results cannot be written to") as trouble:
+        RunStore(tmp_path / "results").create("bench")
+    assert "choose another folder" in str(trouble.value)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    """Where writing fails, the old file stays, and no part of the new one is left."""
+    write_text(tmp_path / "x", "old")
+    with pytest.raises(Trouble, match="cannot be written"):
+        write_text(tmp_path / "none" / "x", "new")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(Trouble, match="cannot be written"):
+        write_text(tmp_path / "folder", "new")
+    assert (tmp_path / "x").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "x"]
+
+
+DATA = json.loads(RUN.model_dump_json(by_alias=True))
+UNREADABLE = {
+    "cut short": (RUN.model_dump_json(by_alias=True)[:40], "is not JSON"),
+    "empty": ("", "is not JSON"),
+    "another program's": ('{"a": 1}', "is not a run of this harness"),
+    "a list": ("[1]", "is not a run of this harness"),
+    "another schema": ('{"schema": "other/1"}', "is not a run of this harness"),
+    "a schema that is a number": ('{"schema": 1}', "is not a run of this harness"),
+    "a newer version": (json.dumps({**DATA, "schema": "gurukul.run/2"}), "has the format gurukul.run/2"),
+    "another kind": (json.dumps({**DATA, "kind": "dance"}), "it is damaged"),
+    "a wrong value": (json.dumps({**DATA, "verdict": "fine"}), "verdict: Input should be"),
+    "an unknown key": (json.dumps({**DATA, "more": 1}), "more: Extra inputs"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_cannot_be_read_is_explained(name: str, tmp_path: Path) -> None:
+    """A file that is no run, or not of this version, is a Trouble of one line that names the file and a remedy."""
+    text, words = UNREADABLE[name]
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(Trouble) as trouble:
+        load_run(tmp_path)
+    assert words in str(trouble.value)
+    assert "run.json" in str(trouble.value)
+    assert trouble.value.remedy
+    assert "\n" not in str(trouble.value)
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    """A binary file is told apart from a missing one."""
+    (tmp_path / "run.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(Trouble, match="cannot be read"):
+        load_run(tmp_path / "run.json")
+    with pytest.raises(Trouble, match="there is no run in"):
+        load_run(tmp_path / "none")
