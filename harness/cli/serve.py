@@ -13,7 +13,7 @@ from harness.cli.progress import Progress
 from harness.errors import Trouble
 from harness.lab.database import without_password
 from harness.lab.deployment import ENGINES, Deployment, deployment, given_database, running_cluster
-from harness.lab.folder import make_folder
+from harness.lab.folder import make_folder, sweep_folders
 from harness.target import dump_target
 
 
@@ -29,6 +29,7 @@ async def serve(
     """Starts the server, says where it is, and waits until it ends. Raises Trouble when it cannot start or breaks."""
     if engine not in ENGINES:
         raise Trouble(f"there is no engine {engine}", f"choose one of {', '.join(ENGINES)}")
+    sweep_folders()
     folder, lock = make_folder()
     try:
         with Progress(verbose) as progress:

@@ -116,6 +116,13 @@ def gurukul() -> Iterator[Command]:
 
 
 @pytest.fixture(scope="module")
+def shared_gurukul() -> Iterator[Command]:
+    """One command line for the tests of a module, which look at the same run."""
+    with _command() as command:
+        yield command
+
+
+@pytest.fixture(scope="module")
 def served() -> Iterator[str]:
     """The URL of a running `gurukul serve`."""
     with _command() as command:

@@ -1,0 +1,98 @@
+"""A small swarm and a few pairs through the real command, and what can be done with the stored run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from harness.history.journal import read_history
+
+
+@pytest.fixture(scope="module")
+def swarmed(shared_gurukul) -> Iterator[tuple[Path, dict]]:
+    """The folder and the JSON of a swarm of 16 on the hardened engine."""
+    ended = shared_gurukul(
+        "swarm", "search_and_chat", "hardened", "--users", "16", "--arrivals", "burst:16/0.1s@1s", "--seed", "7",
+        "--json", "-",
+    )  # fmt: skip
+    assert ended.status == 0, ended.err
+    (folder,) = shared_gurukul.runs()
+    return folder, orjson.loads(ended.out)
+
+
+def test_standard_output_holds_the_json_alone(swarmed):
+    """With `--json -` the tables go to standard error, and the JSON is what run.json says."""
+    folder, said = swarmed
+    assert said == orjson.loads((folder / "run.json").read_bytes())
+    assert said["schema"] == "gurukul.run/1"
+    assert said["fingerprint"]["seed"] == 7
+
+
+def test_everybody_joined_and_met_somebody(swarmed):
+    """The figures are those of the schedule: 16 joins, 8 matches, nobody left."""
+    figures = swarmed[1]["targets"][0]
+    assert (figures["joins"], figures["matches"], figures["unmatched_users"]) == (16, 8, 0)
+    assert figures["verdict"] == "valid"
+
+
+def test_the_history_is_whole_and_ordered(swarmed):
+    """One history of all generators, ordered by start, with the target and the part in the name of the process."""
+    folder, _ = swarmed
+    ops = read_history(folder / "history.ndjson")
+    assert [op.t0 for op in ops] == sorted(op.t0 for op in ops)
+    assert {op.process.rsplit(".", 1)[0] for op in ops} == {"hardened.swarm"}
+    assert list(folder.glob("history.*.ndjson")) == []
+
+
+def test_the_stored_history_is_judged_to_the_same_verdict(shared_gurukul, swarmed):
+    """Offline: same verdict, same figures, same exit status, by file and by folder."""
+    folder, said = swarmed
+    for name in (folder / "history.ndjson", folder):
+        again = shared_gurukul("judge", str(name), "--json", "-")
+        assert again.status == 0, again.err
+        judged = orjson.loads(again.out)
+        assert judged["verdict"] == said["verdict"]
+        assert judged["targets"] == said["targets"]
+
+
+def test_a_history_without_its_run_is_judged_by_default_budgets(shared_gurukul, swarmed, tmp_path: Path):
+    """It says so, and judges all the same."""
+    copy = tmp_path / "deep" / "er" / "history.ndjson"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes((swarmed[0] / "history.ndjson").read_bytes())
+    ended = shared_gurukul("judge", str(copy))
+    assert ended.status == 0, ended.err
+    assert "no run.json beside it" in ended.err
+
+
+def test_a_history_in_which_nobody_joined_is_unknown(shared_gurukul, tmp_path: Path):
+    """Nothing was shown: exit 2."""
+    empty = tmp_path / "history.ndjson"
+    empty.touch()
+    assert shared_gurukul("judge", str(empty)).status == 2
+
+
+def test_the_report_shows_a_stored_run_and_writes_its_page(shared_gurukul, swarmed, tmp_path: Path):
+    """Tables on standard output, one HTML file, no target needed."""
+    page = tmp_path / "page.html"
+    ended = shared_gurukul("report", str(swarmed[0]), "--html", str(page))
+    assert ended.status == 0, ended.err
+    assert "hardened" in ended.out
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_a_page_in_a_missing_folder_is_one_line(shared_gurukul, swarmed):
+    """The page's place is named."""
+    ended = shared_gurukul("report", str(swarmed[0]), "--html", "/nonexistent/page.html")
+    assert ended.trouble == "there is no folder /nonexistent: make it, or write the page elsewhere"
+
+
+def test_pairs_connect(gurukul):
+    """Every pair of a small run makes a real connection, and the rate has its interval."""
+    ended = gurukul("peers", "hardened", "--pairs", "3", "--json", "-")
+    assert ended.status == 0, ended.err
+    pairs = orjson.loads(ended.out)["targets"][0]["pairs"]
+    assert (pairs["attempted"], pairs["connected"], pairs["success_rate"]) == (3, 3, 1.0)
+    assert pairs["interval_95"][1] == 1.0
+    assert gurukul.left_behind() == []
