@@ -40,8 +40,16 @@ def _result(outcome: Outcome) -> RequirementResult:
     rule = outcome.requirement
     return RequirementResult(
         id=rule.id, level=rule.level, status=outcome.status, evidence=rule.evidence, seconds=round(outcome.seconds, 3),
-        detail=outcome.detail, title=rule.title, finding=outcome.finding,
+        detail=_detail(outcome), title=rule.title, finding=outcome.finding,
     )  # fmt: skip
+
+
+def _detail(outcome: Outcome) -> str:
+    """What came; for a breach also what was required, and why it matters."""
+    if outcome.finding is None:
+        return outcome.detail
+    rule = outcome.requirement
+    return f"{outcome.detail}. Required: {rule.statement} ({rule.clause}) Why it matters: {rule.why}"
 
 
 def _reason(outcomes: Sequence[Outcome]) -> str:

@@ -102,6 +102,12 @@ class Trial:
         """Signs so many new users in."""
         return list(await asyncio.gather(*(self.enter(part=part) for _ in range(size))))
 
+    async def listen(self, person: Participant) -> None:
+        """The user opens his socket and asks to be told of new sessions; nothing where the target offers no push."""
+        if self.target.capabilities.push:
+            await person.connect()
+            await person.subscribe_matches()
+
     async def vanish(self, participant: Participant, kind: Literal["close", "silent"]) -> None:
         """The user goes without a word: his socket is closed (`close`), or stays open and dead (`silent`)."""
         self.gone.add(participant)

@@ -13,8 +13,7 @@ async def test_mm_s4_only_those_who_asked(trial: Trial) -> None:
     """Some are only there, one has cancelled, two are talking; then others join at once. They meet only one another."""
     bystander, sleeper, leaver, first, second = await trial.crowd(5)
     seekers = await trial.crowd(SEEKERS)
-    await bystander.connect()
-    await bystander.subscribe_matches()
+    await trial.listen(bystander)
     async with trial.queue():
         await leaver.join()
         await trial.observe([leaver], SETTLE)

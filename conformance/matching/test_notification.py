@@ -30,10 +30,9 @@ async def test_mm_l1_both_are_told(trial: Trial) -> None:
 
 async def _listen(trial: Trial, person: Participant) -> None:
     """Subscribes, and waits until the subscription stands: what is pushed before that may be lost lawfully."""
+    await trial.listen(person)
     if not trial.target.capabilities.push:
         return
-    await person.connect()
-    await person.subscribe_matches()
     patience = 3 * trial.budgets.notify + trial.budgets.tolerance
     stands = await trial.happened(
         lambda op: op.user == person.user and op.op == "subscribe" and op.value.get("ready") is not None, patience

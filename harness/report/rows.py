@@ -12,7 +12,7 @@ from harness.results.run import BenchRun, ConformRun, Pairs, RequirementResult, 
 from harness.results.store import StoredRun
 
 NOTHING = "–"
-_ID = re.compile(r"\b([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_ID = re.compile(r"\b([0-9a-f]{6})[0-9a-f]{2}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _what(op: dict[str, Any]) -> str:
 
 
 def shortened(text: str) -> str:
-    """An id by its first eight characters, which is enough to tell the ids of one page apart."""
+    """An id by its first six characters, as findings name it."""
     return _ID.sub(r"\1…", text)
 
 

@@ -26,7 +26,7 @@ def test_the_page_shows_figures_plots_and_the_first_witness(bench: BenchRun) -> 
     for text in ("a-run", "correct matches per s", "14.2 (void)", "24.5", "24 of 24", "Matches over time", "MM-S1"):
         assert text in html
     assert html.count("<svg") == 6
-    assert "bbbbbbbb… with aaaaaaaa…" in html
+    assert "bbbbbb… with aaaaaa…" in html
 
 
 def test_charts_take_their_colours_from_the_theme(bench: BenchRun) -> None:

@@ -11,7 +11,7 @@ ID = "3f2a0000-1111-4222-8333-444455556666"
 
 def test_ids_are_shortened_and_nothing_else() -> None:
     """A sentence full of ids becomes readable; dates, names and short ids stay."""
-    assert shortened(f"user {ID}, 2025-01-02, abc-def") == "user 3f2a0000…, 2025-01-02, abc-def"
+    assert shortened(f"user {ID}, 2025-01-02, abc-def") == "user 3f2a00…, 2025-01-02, abc-def"
 
 
 def test_a_figure_that_nobody_has_is_left_out(bench: BenchRun) -> None:
@@ -60,6 +60,6 @@ def test_a_witness_reads_as_a_story() -> None:
         ),
     )  # fmt: skip
     assert witness_lines(finding) == [
-        ("+0.000 s", "3f2a0000…", "join mode=global", "ok"),
-        ("+0.250 s", "3f2a0000… (phone)", "poll sees no session", "ok"),
+        ("+0.000 s", "3f2a00…", "join mode=global", "ok"),
+        ("+0.250 s", "3f2a00… (phone)", "poll sees no session", "ok"),
     ]

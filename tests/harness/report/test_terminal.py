@@ -33,7 +33,7 @@ def test_the_first_witness_is_shown(bench: BenchRun) -> None:
     """A finding comes with its sentence and with what each user saw, on a clock that starts with the first of it."""
     text = text_of(bench)
     assert "was in two sessions at once" in text
-    assert "+0.100 s" in text and "poll sees session 11111111…" in text
+    assert "+0.100 s" in text and "poll sees session 111111…" in text
 
 
 def test_the_verdict_stands_last(bench: BenchRun) -> None:
