@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reference_server.plans.plan import PlanName
 
 LOCAL_JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"  # noqa: S105 — Supabase's public local default
 
@@ -28,9 +31,34 @@ class Settings(BaseSettings):
     database_pool: int = Field(20, ge=2)
     """Connections of one instance for requests; the change feed has one of its own."""
     jwt_secret: str = Field(LOCAL_JWT_SECRET, min_length=32)
-    """The key that tokens are signed with (HS256); at least 32 characters."""
+    """The key that tokens are signed with (HS256); at least 32 characters. The project's public key is signed with it."""
+    jwt_algorithm: Literal["HS256", "ES256"] = "HS256"
+    """How users' tokens are signed: with the secret, or with a key whose public half is shown as a key set (JWKS)."""
+    jwt_key_file: Path | None = None
+    """ES256: the private key (P-256, PEM); without it one is made from the secret, the same at every start."""
+    jwt_issuer: str = ""
+    """What users' tokens name as their issuer, and the only one taken; empty: <the address called>/auth/v1, any taken."""
     jwt_expiry: float = Field(3600.0, gt=0)
     """How long an access token is good for."""
+    refresh_reuse_interval: float = Field(10.0, ge=0)
+    """How long a used refresh token still brings its session's active one (two tabs that refresh at once)."""
+    sign_ups: bool = True
+    """Whether there may be new users."""
+    anonymous_sign_ins: bool = True
+    """Whether a user may come without e-mail address and password."""
+    anon_statement_timeout: float = Field(3.0, gt=0)
+    """How long a statement of a caller who is not signed in may take."""
+    authenticated_statement_timeout: float = Field(8.0, gt=0)
+    """How long a statement of a user may take."""
+    postgrest_version: Literal["12", "13"] = "13"
+    """Whose words the errors of /rest/v1 have: PostgREST's up to 12, or from 13 on."""
+
+    turn_secret: str = ""
+    """The secret shared with the TURN server (coturn: static-auth-secret); without it there is no TURN, as documented."""
+    turn_uris: str = ""
+    """Where the TURN server is, separated by commas: turn:relay.example:3478?transport=udp,turns:relay.example:5349."""
+    turn_ttl: float = Field(3600.0, gt=0)
+    """How long TURN credentials are good for."""
 
     queue_ttl: float = Field(120.0, gt=0)
     """How long a queue entry lives without a sign of life (documented: since it was made)."""
@@ -53,3 +81,20 @@ class Settings(BaseSettings):
     """Changes that one question to the log brings at most, about."""
     subscribe_delay: float = Field(0.0, ge=0)
     """Time between the join reply and the database subscription: the SUBSCRIBED window (hosted: 1 to 3)."""
+    subscription_retry: float = Field(5.0, ge=0)
+    """How long a database subscription that failed for want of the database waits; up to twice that (hosted: 5 to 10)."""
+
+    plan: PlanName = "none"
+    """Whose ceilings hold: none, or those of a provider's plan (connections, messages and joins a second, sizes)."""
+    private_only: bool = False
+    """Realtime: refuse channels that are not private."""
+    allowed_origins: str = ""
+    """Realtime: the origins that browsers may connect from, separated by commas; empty: any, as hosted."""
+    join_error_delay: float = Field(5.0, ge=0)
+    """Realtime: how long the answer to a refused join is held back."""
+    refusal_delay: float = Field(2.0, ge=0)
+    """Realtime: how long a refused upgrade is held back."""
+    socket_idle_timeout: float = Field(60.0, gt=0)
+    """Realtime: a socket is closed after so long without a frame of its client."""
+    channelless_timeout: float = Field(600.0, gt=0)
+    """Realtime: a socket is closed after so long without a channel."""
