@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from reference_server.auth import TokenSigner, TokenVerifier, anon_key
+from reference_server.auth.keys import KeyRefused, given_key, made_key
 from reference_server.auth.routes import routes as auth_routes
 from reference_server.db import Database, Refused, Unavailable
 from reference_server.matchmaking.documented import DocumentedEngine
@@ -92,6 +93,7 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
     """
     if not settings.database_url:
         raise Refused("no database is named", "give --database-url or set GURUKUL_DATABASE_URL")
+    signer = _signer(settings)
     entry = (engines or ENGINES)[settings.engine]
     database = await Database.open(settings.database_url, pool_size=settings.database_pool)
     try:
@@ -100,8 +102,7 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
     except BaseException:
         await database.close()
         raise
-    signer = TokenSigner(settings.jwt_secret)
-    verifier = TokenVerifier(signer.verification_key())
+    verifier = TokenVerifier(*signer.verification_keys(), issuer=settings.jwt_issuer or None)
     engine = entry.build(settings, database)
     liveness = SessionTracker(engine, settings)
     return Parts(
@@ -117,6 +118,20 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
         realtime=Realtime(settings, database, verifier, liveness),
         route_lists=ROUTE_LISTS,
     )
+
+
+def _signer(settings: Settings) -> TokenSigner:
+    """Who signs tokens. Raises Refused for a key file that holds no key for it."""
+    if settings.jwt_algorithm == "HS256":
+        return TokenSigner(settings.jwt_secret)
+    if settings.jwt_key_file is None:
+        return TokenSigner(settings.jwt_secret, made_key(settings.jwt_secret))
+    try:
+        return TokenSigner(settings.jwt_secret, given_key(settings.jwt_key_file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeError, KeyRefused) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        remedy = "make one: openssl ecparam -name prime256v1 -genkey -noout"
+        raise Refused(f"--jwt-key-file {settings.jwt_key_file}: {reason}", remedy) from None
 
 
 @asynccontextmanager

@@ -31,13 +31,13 @@ class Settings(BaseSettings):
     database_pool: int = Field(20, ge=2)
     """Connections of one instance for requests; the change feed has one of its own."""
     jwt_secret: str = Field(LOCAL_JWT_SECRET, min_length=32)
-    """The key that tokens are signed with (HS256); at least 32 characters. The project's public key is signed with it."""
+    """The key that tokens are signed with (HS256), and the project's own key always; at least 32 characters."""
     jwt_algorithm: Literal["HS256", "ES256"] = "HS256"
     """How users' tokens are signed: with the secret, or with a key whose public half is shown as a key set (JWKS)."""
     jwt_key_file: Path | None = None
     """ES256: the private key (P-256, PEM); without it one is made from the secret, the same at every start."""
     jwt_issuer: str = ""
-    """What users' tokens name as their issuer, and the only one taken; empty: <the address called>/auth/v1, any taken."""
+    """What users' tokens name as their issuer, the only one taken; empty: <the address called>/auth/v1, any taken."""
     jwt_expiry: float = Field(3600.0, gt=0)
     """How long an access token is good for."""
     refresh_reuse_interval: float = Field(10.0, ge=0)
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     """Whose words the errors of /rest/v1 have: PostgREST's up to 12, or from 13 on."""
 
     turn_secret: str = ""
-    """The secret shared with the TURN server (coturn: static-auth-secret); without it there is no TURN, as documented."""
+    """The secret shared with the TURN server (coturn: static-auth-secret); without it there is no TURN."""
     turn_uris: str = ""
     """Where the TURN server is, separated by commas: turn:relay.example:3478?transport=udp,turns:relay.example:5349."""
     turn_ttl: float = Field(3600.0, gt=0)

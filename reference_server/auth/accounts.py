@@ -12,7 +12,7 @@ import orjson
 
 from reference_server.auth.errors import AuthError
 from reference_server.auth.passwords import hash_password, password_matches
-from reference_server.db import Database, Record
+from reference_server.db import Database, DatabaseError, Record
 from reference_server.db.queries import load_queries
 
 _SQL = load_queries("reference_server.auth", "accounts.sql")
@@ -44,11 +44,21 @@ class SignedIn:
     refresh_token: str
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a user changes of himself; None: nothing. A null in `metadata` removes its key."""
+
+    email: str | None = None
+    password: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
 class Accounts:
     """What Auth does with accounts; every refusal is an AuthError."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, reuse_interval: float = 10.0) -> None:
         self._database = database
+        self._reuse_interval = reuse_interval
 
     async def sign_up_anonymously(self, metadata: dict[str, Any]) -> SignedIn:
         """A new user without e-mail address or password."""
@@ -78,15 +88,50 @@ class Accounts:
         return _signed_in(row, token)
 
     async def refresh(self, used: str) -> SignedIn:
-        """Continues a session. A refresh token works once; used again, it ends the whole session's tokens."""
+        """Continues a session. A refresh token works once; used again, it ends the whole session's tokens.
+
+        Two reuses are honest, as GoTrue has it, and bring the session's active token: that of its parent, and one
+        within the reuse interval.
+        """
         token = new_refresh_token()
         row = await self._row("rotate", used, token)
         if row is not None:
             return _signed_in(row, token)
-        async with self._database.connection() as connection:
-            if await connection.fetchval(_SQL["revoke_family"], used):
-                raise AuthError(400, "refresh_token_already_used", "Invalid Refresh Token: Already Used")
-        raise AuthError(400, "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found")
+        row = await self._row("reuse", used, self._reuse_interval)
+        if row is None:
+            raise AuthError(400, "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found")
+        if row["active"] is not None and row["allowed"]:
+            return _signed_in(row, row["active"])
+        await self._row("revoke_family", row["session_id"])
+        raise AuthError(400, "refresh_token_already_used", "Invalid Refresh Token: Already Used")
+
+    async def change(self, user: UUID, session: UUID | None, changes: Changes) -> Account:
+        """Changes a user; a new password ends his other sessions."""
+        account = await self.account(user, session)
+        if changes.password is not None:
+            await self._check_new_password(account, changes)
+        hashed = None if changes.password is None else await hash_password(changes.password)
+        metadata = None if changes.metadata is None else _json(changes.metadata)
+        try:
+            row = await self._row("change", user, changes.email, hashed, metadata)
+        except DatabaseError as error:
+            if error.sqlstate != "23505":
+                raise
+            message = "A user with this email address has already been registered"
+            raise AuthError(422, "email_exists", message) from None
+        if row is None:
+            raise AuthError(403, "user_not_found", "User from sub claim in JWT does not exist")
+        if hashed is not None:
+            await self.log_out(user, session, "others")
+        return _account(row)
+
+    async def _check_new_password(self, account: Account, changes: Changes) -> None:
+        if account.email is None and changes.email is None:
+            message = "Updating password of an anonymous user without an email or phone is not allowed"
+            raise AuthError(422, "validation_failed", message)
+        row = await self._row("password_of", account.id)
+        if row is not None and await password_matches(changes.password or "", row["encrypted_password"]):
+            raise AuthError(422, "same_password", "New password should be different from the old password.")
 
     async def account(self, user: UUID, session: UUID | None) -> Account:
         """The account that a token speaks for, as long as the session that the token names has not ended."""

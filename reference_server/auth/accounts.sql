@@ -34,18 +34,52 @@ select account.*, session.id as session_id from account, session
 -- $1 the refresh token, $2 the one that follows it. No row: it is unknown or was used before. Of two that use the same
 -- token at once, the row lock lets one through.
 with used as (
-    update auth.refresh_tokens set revoked = true where token = $1 and not revoked returning session_id
+    update auth.refresh_tokens set revoked_at = clock_timestamp() where token = $1 and revoked_at is null
+    returning token, session_id
 ), token as (
-    insert into auth.refresh_tokens (token, session_id) select $2, session_id from used
+    insert into auth.refresh_tokens (token, session_id, parent) select $2, session_id, token from used
 )
 select account.*, session.id as session_id
   from used join auth.sessions session on session.id = used.session_id join auth.users account on account.id = session.user_id
 
+-- name: reuse
+-- $1 a refresh token that `rotate` did not take, $2 the reuse interval in seconds. No row: it is unknown. `active` is the
+-- session's token that can be used now; `allowed` tells whether the caller may have it: he uses its parent (the answer
+-- that brought it was lost), or a token that was used no longer ago than the interval (two tabs refreshed at once).
+select account.*, session.id as session_id, active.token as active,
+       coalesce(active.parent = used.token or used.revoked_at > clock_timestamp() - make_interval(secs => $2), false)
+           as allowed
+  from auth.refresh_tokens used
+  join auth.sessions session on session.id = used.session_id
+  join auth.users account on account.id = session.user_id
+  left join lateral (select token, parent from auth.refresh_tokens
+                      where session_id = used.session_id and revoked_at is null
+                      order by created_at desc limit 1) active on true
+ where used.token = $1
+
 -- name: revoke_family
--- $1 a refresh token that was used twice: whoever holds its successors may have stolen them. Tells whether it exists.
-with family as (select session_id from auth.refresh_tokens where token = $1),
-     revoked as (update auth.refresh_tokens set revoked = true where session_id in (select session_id from family))
-select exists (select 1 from family)
+-- $1 the session of a refresh token that was used twice: whoever holds its successors may have stolen them.
+update auth.refresh_tokens set revoked_at = clock_timestamp() where session_id = $1 and revoked_at is null
+
+-- name: change
+-- $1 user, $2 e-mail address, $3 password's hash, $4 metadata to merge (a null removes its key); null: as it is.
+-- Who gives an address is anonymous no longer.
+update auth.users account
+   set email = coalesce($2, account.email),
+       email_confirmed_at = case when $2 is null then account.email_confirmed_at else now() end,
+       is_anonymous = account.is_anonymous and $2 is null,
+       raw_app_meta_data = case when $2 is null then account.raw_app_meta_data
+                                else account.raw_app_meta_data || '{"provider": "email", "providers": ["email"]}' end,
+       encrypted_password = coalesce($3, account.encrypted_password),
+       raw_user_meta_data = case when $4::jsonb is null then account.raw_user_meta_data else
+           (select coalesce(jsonb_object_agg(key, value), '{}')
+              from jsonb_each(account.raw_user_meta_data || $4::jsonb) where value <> 'null') end,
+       updated_at = now()
+ where account.id = $1
+returning account.*
+
+-- name: password_of
+select encrypted_password from auth.users where id = $1
 
 -- name: account_of_session
 -- $1 user, $2 session or null (tokens minted elsewhere name none): the user, and whether that session still is.

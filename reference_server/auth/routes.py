@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from reference_server.auth.accounts import Accounts, Method, Scope, SignedIn
+from reference_server.auth.accounts import Accounts, Changes, Method, Scope, SignedIn
 from reference_server.auth.bodies import session_body, user_body
 from reference_server.auth.claims import Claims
 from reference_server.auth.errors import AuthError, OAuthError, auth_error_response, oauth_error_response
 from reference_server.auth.tokens import TokenError, TokenSigner, TokenVerifier
-from reference_server.db import Database, DatabaseError
+from reference_server.db import Database, DatabaseError, Unavailable
 from reference_server.settings import Settings
 from reference_server.web.body import BadBody, read_json
 from reference_server.web.caller import Gateway, bearer_token
@@ -29,7 +29,7 @@ def routes(
     settings: Settings, database: Database, signer: TokenSigner, verifier: TokenVerifier, gateway: Gateway
 ) -> list[BaseRoute]:
     """The routes under /auth/v1, each behind the gateway's check of the project's key."""
-    auth = _Auth(settings, Accounts(database), signer, verifier)
+    auth = _Auth(settings, Accounts(database, settings.refresh_reuse_interval), signer, verifier)
 
     def route(path: str, method: str, handler: Handler) -> Route:
         return Route(f"/auth/v1{path}", _guarded(gateway, handler), methods=[method])
@@ -38,15 +38,18 @@ def routes(
         route("/signup", "POST", auth.sign_up),
         route("/token", "POST", auth.token),
         route("/user", "GET", auth.user),
+        route("/user", "PUT", auth.change_user),
         route("/logout", "POST", auth.log_out),
-        Route("/auth/v1/.well-known/jwks.json", _keys),
+        route("/settings", "GET", auth.describe),
+        Route("/auth/v1/.well-known/jwks.json", auth.keys),
         Route("/auth/v1/health", _health),
     ]
 
 
 class _Auth:
     def __init__(self, settings: Settings, accounts: Accounts, signer: TokenSigner, verifier: TokenVerifier) -> None:
-        self._lifetime = settings.jwt_expiry
+        self._settings = settings
+        self._issuer = settings.jwt_issuer
         self._accounts = accounts
         self._signer = signer
         self._verifier = verifier
@@ -54,12 +57,14 @@ class _Auth:
     async def sign_up(self, request: Request) -> Response:
         """A new user: anonymous where the body names neither e-mail address nor password."""
         body = await _object(request)
-        metadata = body.get("data") or {}
-        if not isinstance(metadata, dict):
-            raise AuthError(400, "validation_failed", "data must be an object")
+        metadata = _metadata(body) or {}
         if body.get("phone"):
             raise AuthError(400, "phone_provider_disabled", "Phone sign-ups are not served here")
+        if not self._settings.sign_ups:
+            raise AuthError(422, "signup_disabled", "Signups not allowed for this instance")
         if not body.get("email") and not body.get("password"):
+            if not self._settings.anonymous_sign_ins:
+                raise AuthError(422, "anonymous_provider_disabled", "Anonymous sign-ins are disabled")
             return self._session(request, await self._accounts.sign_up_anonymously(metadata), "anonymous")
         password = _text(body, "password", "Signup requires a valid password")
         email = _email(_text(body, "email", _MALFORMED_EMAIL))
@@ -88,6 +93,17 @@ class _Auth:
         user, session = self._speaker(request)
         return Json(user_body(await self._accounts.account(user, session)))
 
+    async def change_user(self, request: Request) -> Response:
+        """Changes the e-mail address, the password or the metadata of the user that the bearer token speaks for."""
+        user, session = self._speaker(request)
+        body = await _object(request)
+        if body.get("phone"):
+            raise AuthError(400, "phone_provider_disabled", "Phone sign-ups are not served here")
+        email = _email(_text(body, "email", _MALFORMED_EMAIL)) if body.get("email") else None
+        password = _text(body, "password", "the password must be a text") if body.get("password") is not None else None
+        changes = Changes(email, password, _metadata(body))
+        return Json(user_body(await self._accounts.change(user, session, changes)))
+
     async def log_out(self, request: Request) -> Response:
         """Ends sessions: `scope` is global (default), local or others."""
         scope = request.query_params.get("scope", "global")
@@ -99,8 +115,25 @@ class _Auth:
         return Response(status_code=204)
 
     def _session(self, request: Request, signed_in: SignedIn, method: Method) -> Response:
-        issuer = f"{request.base_url}auth/v1"
-        return Json(session_body(signed_in, method, issuer, self._lifetime, self._signer))
+        issuer = self._issuer or f"{request.base_url}auth/v1"
+        return Json(session_body(signed_in, method, issuer, self._settings.jwt_expiry, self._signer))
+
+    async def keys(self, _request: Request) -> Response:
+        """The public keys of asymmetric signatures (RFC 7517 section 5); none where tokens are signed with HS256."""
+        return Json({"keys": self._signer.public_keys()}, headers={"Cache-Control": "public, max-age=600"})
+
+    async def describe(self, _request: Request) -> Response:
+        """What can be signed in with, as clients ask for it before they show a form."""
+        return Json(
+            {
+                "external": {"anonymous_users": self._settings.anonymous_sign_ins, "email": True, "phone": False},
+                "disable_signup": not self._settings.sign_ups,
+                "mailer_autoconfirm": True,
+                "phone_autoconfirm": False,
+                "sms_provider": "",
+                "saml_enabled": False,
+            }
+        )
 
     def _speaker(self, request: Request) -> tuple[UUID, UUID | None]:
         """The user and the session of the bearer token; Auth reports a bad one with 403, none at all with 401."""
@@ -145,6 +178,13 @@ async def _object(request: Request) -> dict[str, Any]:
     return body
 
 
+def _metadata(body: dict[str, Any]) -> dict[str, Any] | None:
+    metadata = body.get("data")
+    if metadata is not None and not isinstance(metadata, dict):
+        raise AuthError(400, "validation_failed", "data must be an object")
+    return metadata
+
+
 def _text(body: dict[str, Any], name: str, otherwise: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value or "\0" in value:
@@ -174,6 +214,9 @@ def _guarded(gateway: Gateway, handler: Handler) -> Handler:
         except BadBody as error:
             code = "bad_json" if error.status == 400 else "request_too_large"
             return auth_error_response(request, AuthError(error.status, code, error.message))
+        except Unavailable:
+            message = "The database cannot be reached"
+            return auth_error_response(request, AuthError(503, "unexpected_failure", message))
         except DatabaseError as error:
             if not error.sqlstate.startswith("22"):
                 raise
@@ -182,10 +225,6 @@ def _guarded(gateway: Gateway, handler: Handler) -> Handler:
     return guarded
 
 
-async def _keys(_request: Request) -> Response:
-    """The public keys of asymmetric signatures: none, tokens are signed with HS256."""
-    return Json({"keys": []}, headers={"Cache-Control": "public, max-age=600"})
-
-
 async def _health(_request: Request) -> Response:
-    return Json({"name": "GoTrue", "description": "Auth, as the reference server serves it"})
+    """That Auth is there, in GoTrue's words."""
+    return Json({"version": "v2", "name": "GoTrue", "description": "Auth, as the reference server serves it"})

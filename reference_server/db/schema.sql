@@ -44,7 +44,8 @@ create table auth.sessions (
 create table auth.refresh_tokens (
     token       text primary key,
     session_id  uuid not null references auth.sessions on delete cascade,
-    revoked     boolean not null default false,
+    parent      text,                -- the token that was exchanged for this one
+    revoked_at  timestamptz,         -- null: this one can be used
     created_at  timestamptz not null default now()
 );
 create index refresh_tokens_session_id on auth.refresh_tokens (session_id);

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import jwt
 import pytest
 
 from reference_server.auth import TokenSigner, TokenVerifier
+from reference_server.auth.keys import made_key
 from reference_server.auth.routes import routes
 from reference_server.db import Database
 from reference_server.settings import Settings
@@ -105,16 +107,113 @@ async def refresh(client: Any, token: str) -> Any:
     return await client.call("POST", "/auth/v1/token?grant_type=refresh_token", {"refresh_token": token})
 
 
-async def test_refresh_rotates(client: Any) -> None:
-    """A refresh token works once and brings the next; used again it ends the whole session's tokens."""
+async def age_refresh_tokens(database: Database, seconds: int) -> None:
+    """Makes every refresh token's use lie that much further back."""
+    async with database.connection() as connection:
+        await connection.execute(
+            "update auth.refresh_tokens set revoked_at = revoked_at - make_interval(secs => $1)", seconds
+        )
+
+
+async def test_refresh_rotates_and_reuse_is_refused(client: Any, shared: Database) -> None:
+    """A refresh token brings the next; used again after the reuse interval it ends the whole session's tokens."""
     first = (await client.call("POST", "/auth/v1/signup", {})).json
     second = await refresh(client, first["refresh_token"])
     assert second.status == 200
     assert second.json["user"]["id"] == first["user"]["id"]
     assert second.json["refresh_token"] != first["refresh_token"]
-    for token in (first["refresh_token"], second.json["refresh_token"]):
+    third = await refresh(client, second.json["refresh_token"])
+    await age_refresh_tokens(shared, 11)
+    for token in (first["refresh_token"], third.json["refresh_token"]):
         answer = await refresh(client, token)
         assert (answer.status, answer.json["error_code"]) == (400, "refresh_token_already_used")
+
+
+async def test_honest_reuse_brings_the_active_token(client: Any, shared: Database) -> None:
+    """A token used twice within the interval, and the parent of the active one at any time, bring the active one."""
+    first = (await client.call("POST", "/auth/v1/signup", {})).json["refresh_token"]
+    second = (await refresh(client, first)).json["refresh_token"]
+    third = (await refresh(client, second)).json["refresh_token"]
+    within = await refresh(client, first)
+    assert (within.status, within.json["refresh_token"]) == (200, third)
+    await age_refresh_tokens(shared, 3600)
+    lost = await refresh(client, second)
+    assert (lost.status, lost.json["refresh_token"]) == (200, third)
+
+
+async def test_parallel_refresh(client: Any) -> None:
+    """Refreshes with one token at the same moment all succeed, with one and the same successor."""
+    token = (await client.call("POST", "/auth/v1/signup", {})).json["refresh_token"]
+    answers = await asyncio.gather(*(refresh(client, token) for _ in range(3)))
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert len({answer.json["refresh_token"] for answer in answers}) == 1
+
+
+async def test_change_of_metadata(client: Any) -> None:
+    """PUT user merges metadata; a null removes its key."""
+    session = (await client.call("POST", "/auth/v1/signup", {"data": {"nick": "a", "age": 3}})).json
+    changes = {"data": {"nick": None, "city": "x"}}
+    answer = await client.call("PUT", "/auth/v1/user", changes, token=session["access_token"])
+    assert (answer.status, answer.json["user_metadata"]) == (200, {"age": 3, "city": "x"})
+
+
+async def test_change_of_password(client: Any) -> None:
+    """A new password takes the old one's place and ends the other sessions; the same and a weak one are refused."""
+    await client.call("POST", "/auth/v1/signup", PERSON)
+    sessions = [(await client.call("POST", "/auth/v1/token?grant_type=password", PERSON)).json for _ in range(2)]
+    own, other = (session["access_token"] for session in sessions)
+    for password, code in (("short", "weak_password"), (PERSON["password"], "same_password")):
+        refused = await client.call("PUT", "/auth/v1/user", {"password": password}, token=own)
+        assert (refused.status, refused.json["error_code"]) == (422, code)
+    assert (await client.call("PUT", "/auth/v1/user", {"password": "analytical"}, token=own)).status == 200
+    old = await client.call("POST", "/auth/v1/token?grant_type=password", PERSON)
+    new = await client.call("POST", "/auth/v1/token?grant_type=password", PERSON | {"password": "analytical"})
+    assert (old.status, new.status) == (400, 200)
+    found = [(await client.call("GET", "/auth/v1/user", token=token)).status for token in (own, other)]
+    assert found == [200, 403]
+
+
+async def test_an_anonymous_user_becomes_a_known_one(client: Any) -> None:
+    """With an e-mail address and a password an anonymous user is one no longer; with a password alone he stays."""
+    token = (await client.call("POST", "/auth/v1/signup", {})).json["access_token"]
+    alone = await client.call("PUT", "/auth/v1/user", {"password": "difference"}, token=token)
+    assert (alone.status, alone.json["error_code"]) == (422, "validation_failed")
+    answer = await client.call("PUT", "/auth/v1/user", PERSON, token=token)
+    assert (answer.json["is_anonymous"], answer.json["email"]) == (False, "ada@example.com")
+    assert (await client.call("POST", "/auth/v1/token?grant_type=password", PERSON)).status == 200
+    other = (await client.call("POST", "/auth/v1/signup", {})).json["access_token"]
+    taken = await client.call("PUT", "/auth/v1/user", {"email": PERSON["email"]}, token=other)
+    assert (taken.status, taken.json["error_code"]) == (422, "email_exists")
+
+
+async def test_sign_ups_can_be_closed(
+    shared: Database, signer: Any, verifier: Any, gateway: Any, client_for: Any
+) -> None:
+    """Without anonymous sign-ins, or without any, the refusal says which; the settings tell it beforehand."""
+    for settings, code in (
+        (Settings(anonymous_sign_ins=False), "anonymous_provider_disabled"),
+        (Settings(sign_ups=False), "signup_disabled"),
+    ):
+        client = client_for(routes(settings, shared, signer, verifier, gateway))
+        answer = await client.call("POST", "/auth/v1/signup", {})
+        assert (answer.status, answer.json["error_code"]) == (422, code)
+        told = (await client.call("GET", "/auth/v1/settings")).json
+        assert told["disable_signup"] is not settings.sign_ups
+        assert told["external"]["anonymous_users"] is settings.anonymous_sign_ins
+
+
+async def test_es256_over_http(settings: Settings, shared: Database, client_for: Any) -> None:
+    """With an elliptic key, a session's token can be checked with nothing but the key set."""
+    signer = TokenSigner(settings.jwt_secret, made_key(settings.jwt_secret))
+    verifier = TokenVerifier(*signer.verification_keys())
+    client = client_for(routes(settings, shared, signer, verifier, Gateway(verifier)))
+    token = (await client.call("POST", "/auth/v1/signup", {})).json["access_token"]
+    keys = (await client.call("GET", "/auth/v1/.well-known/jwks.json")).json["keys"]
+    key = next(key for key in keys if key["kid"] == jwt.get_unverified_header(token)["kid"])
+    claims = jwt.decode(token, jwt.PyJWK(key), algorithms=["ES256"], audience="authenticated")
+    answer = await client.call("GET", "/auth/v1/user", token=token)
+    assert (answer.status, answer.json["id"]) == (200, claims["sub"])
+    assert "d" not in key
 
 
 async def test_refresh_without_token_is_oauths_error(client: Any) -> None:
