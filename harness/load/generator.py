@@ -47,7 +47,9 @@ class Generator:
     def __init__(self, environment: Environment, settings: SwarmSettings, persona: Persona) -> None:
         self._environment = environment
         self._settings = settings
-        self._persona = replace(persona, talk=settings.talk, peer_share=settings.peer_share)
+        self._persona = replace(
+            persona, talk=settings.talk, peer_share=settings.peer_share, patience=settings.patience or persona.patience
+        )
         self._worker, self._workers = _place(environment)
         self._teller = Teller(settings.tell_fd, self._worker)
         self._bridge = Bridge()

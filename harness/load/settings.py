@@ -30,6 +30,8 @@ class SwarmSettings:
     drain: float = 6.0
     lead: float = 4.0
     """How long before he is due a user signs up and opens his socket, at most."""
+    patience: float | None = None
+    """How long a user waits for a match before he leaves; None: until the quiet time at the end."""
     folder: str = ""
     """Where the histories go."""
     name: str = "swarm"
@@ -50,6 +52,7 @@ class SwarmSettings:
             "talk": f"{self.talk[0]:g}:{self.talk[1]:g}",
             "drain": self.drain,
             "lead": self.lead,
+            "patience": self.patience,
             "history-folder": self.folder,
             "history-name": self.name,
         }
@@ -87,6 +90,7 @@ def add_options(parser: ArgumentParser) -> None:
     add("--talk", default="4:6", help="Seconds from match to hang-up, MIN:MAX. Default: 4:6.")
     add("--drain", type=float, default=6.0, help="Seconds of quiet after the last arrival. Default: 6.")
     add("--lead", type=float, default=4.0, help="Seconds that users get to sign up before they are due. Default: 4.")
+    add("--patience", type=float, default=None, help="Seconds until who is not matched leaves. Default: he stays.")
     add("--anon-key", default="", help="Project's anon key. Default: $GURUKUL_ANON_KEY, else a local project's.")
     add(
         "--history-folder",
@@ -117,8 +121,8 @@ def settings_of(options: Namespace) -> SwarmSettings:
         users=options.arrival_count or options.num_users or 1,
         rate=options.spawn_rate or 1.0 if options.arrival_rate is None else options.arrival_rate,
         duration=options.duration, seed=options.seed, peer_share=options.peer_share, talk=_talk(options.talk),
-        drain=options.drain, lead=options.lead, folder=options.history_folder, name=options.history_name,
-        anon_key=options.anon_key, tell_fd=options.tell_fd, parent_pid=options.parent_pid,
+        drain=options.drain, lead=options.lead, patience=options.patience, folder=options.history_folder,
+        name=options.history_name, anon_key=options.anon_key, tell_fd=options.tell_fd, parent_pid=options.parent_pid,
     )  # fmt: skip
 
 

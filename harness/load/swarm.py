@@ -31,7 +31,8 @@ class SwarmPlan:
 
     `arrivals` is the text of a schedule (`harness.load.arrivals`), `rate` is in users per second, for paced schedules;
     nobody is due after `duration` (None: no such limit). The scenario is the name of a locustfile. Users sign up and
-    open their sockets at most `lead` before they are due, so the first is due `lead` after the start.
+    open their sockets at most `lead` before they are due, so the first is due `lead` after the start. Who is not
+    matched within `patience` leaves the queue (None: he stays to the end).
     """
 
     scenario: str
@@ -45,6 +46,7 @@ class SwarmPlan:
     talk: tuple[float, float] = (4.0, 6.0)
     drain: float = 6.0
     lead: float = 4.0
+    patience: float | None = None
 
 
 @dataclass
@@ -113,7 +115,7 @@ async def run_swarm(
     settings = SwarmSettings(
         target_file=str(target_file), arrivals=plan.arrivals, users=plan.users, rate=plan.rate, duration=plan.duration,
         seed=plan.seed, peer_share=plan.peer_share, talk=plan.talk, drain=plan.drain, lead=plan.lead,
-        folder=str(folder), name=name,
+        patience=plan.patience, folder=str(folder), name=name,
     )  # fmt: skip
     users = -(-len(due.arrivals) // plan.processes) * plan.processes
     command = [
