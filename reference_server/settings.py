@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     """How often a silent socket is pinged (RFC 6455 section 5.5.2)."""
     ping_timeout: float = Field(4.0, gt=0)
     """How long a pinged socket may take to answer before it is closed."""
+    join_rate_limit: int = Field(10, ge=0)
+    """Hardened: how often one user may join in a window, on all instances together; 0 is as often as he likes."""
+    join_rate_window: float = Field(60.0, gt=0)
+    """Hardened: the length of that window, which slides."""
     find_match_delay: float = Field(0.010, ge=0)
     """Documented: mean time until the `find_match` that nobody awaits reaches the database (a second network hop)."""
     find_match_seed: int = 0
@@ -82,7 +86,7 @@ class Settings(BaseSettings):
     subscribe_delay: float = Field(0.0, ge=0)
     """Time between the join reply and the database subscription: the SUBSCRIBED window (hosted: 1 to 3)."""
     subscription_retry: float = Field(5.0, ge=0)
-    """How long a database subscription that failed for want of the database waits; up to twice that (hosted: 5 to 10)."""
+    """How long a database subscription that failed without fault of its own waits, up to twice that (hosted: 5 to 10)."""
 
     plan: PlanName = "none"
     """Whose ceilings hold: none, or those of a provider's plan (connections, messages and joins a second, sizes)."""

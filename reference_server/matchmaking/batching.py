@@ -18,13 +18,19 @@ BATCH_LIMIT = 500
 
 @dataclass(slots=True, eq=False)
 class PendingJoin:
-    """A join that waits for its batch. Joins of one user that gather together are one (`mode` is the last one's)."""
+    """A join that waits for its batch. Joins of one user that gather together are one (`mode` is the last one's).
+
+    `times` is how many they are. Where `refusal` is set, only the first `admitted` of them get the answer.
+    """
 
     user: UUID
     mode: str
     earlier: PendingJoin | None = None
     """The same user's join that was with the database when this one came."""
     answer: asyncio.Future[Match | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    times: int = 0
+    admitted: int = 0
+    refusal: Exception | None = None
 
     @property
     def keep(self) -> UUID | None:
@@ -73,7 +79,7 @@ class JoinBatches:
 
         Raises:
             NotQueued: the engine does not run, or the batch says so.
-            Exception: what `run_batch` raised.
+            Exception: what `run_batch` raised, or the refusal that it left.
         """
         if self._task is None or self._stopping:
             raise NotQueued("the engine does not run")
@@ -81,8 +87,13 @@ class JoinBatches:
         if join is None:
             join = self._gathering[user] = PendingJoin(user, mode, self._in_flight.get(user))
         join.mode = mode
+        join.times += 1
+        place = join.times
         self._wake.set()
-        return await asyncio.shield(join.answer)
+        match = await asyncio.shield(join.answer)
+        if join.refusal is not None and place > join.admitted:
+            raise join.refusal
+        return match
 
     async def settled(self, user: UUID) -> None:
         """Waits until the joins of this user that have come so far are answered."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from uuid import UUID
 
 from reference_server.db import Database, DatabaseError, Record
+from reference_server.limits.join_limit import JoinLimit
 from reference_server.matchmaking.batching import JoinBatches, PendingJoin
 from reference_server.matchmaking.engine import Match, NotQueued
 from reference_server.settings import Settings
@@ -21,7 +23,7 @@ _CONFIGURE = """
 update gurukul.matchmaking_settings
    set queue_ttl = make_interval(secs => $1::float8), session_max_age = make_interval(secs => $2::float8)
 """
-_MATCH_WAITING = "select * from gurukul.match_waiting($1, $2, $3, $4, $5)"
+_MATCH_WAITING = "select * from gurukul.match_waiting($1, $2, $3, $4, $5, $6, $7, $8)"
 _END_OLD_SESSIONS = "select gurukul.end_old_sessions()"
 _LEAVE = "select gurukul.leave($1)"
 _VANISH = "select gurukul.vanish($1, $2)"
@@ -40,6 +42,7 @@ class HardenedEngine:
         self._settings = settings
         self._database = database
         self._signs: dict[UUID, float] = {}
+        self._limit = JoinLimit(settings.join_rate_limit, settings.join_rate_window, time.monotonic)
         self._joins = JoinBatches(self._run_batch, self.sweep, settings.queue_ttl / 4)
 
     async def start(self) -> None:
@@ -56,10 +59,12 @@ class HardenedEngine:
         """Joins with the next batch. A waiting user keeps his place; joins of one user at once are one join.
 
         Raises:
+            TooManyJoins: the user has joined too often, here or elsewhere.
             NotQueued: there is no such user, or the engine has been stopped.
             DatabaseError: the batch was refused; nobody in it has joined.
             Unavailable: the database cannot be reached.
         """
+        self._limit.check(user)
         return await self._joins.submit(user, mode)
 
     async def leave(self, user: UUID) -> None:
@@ -89,11 +94,17 @@ class HardenedEngine:
     async def _run_batch(self, joins: list[PendingJoin]) -> None:
         by_user = {join.user: join for join in joins}
         for row in await self._match(joins):
-            answer = by_user[row["user_id"]].answer
-            if row["queued"]:
-                answer.set_result(_match_of(row))
-            else:
-                answer.set_exception(NotQueued(f"there is no user {row['user_id']}"))
+            self._answer(by_user[row["user_id"]], row)
+
+    def _answer(self, join: PendingJoin, row: Record) -> None:
+        seconds = row["retry_after"]
+        if seconds is not None:
+            join.admitted = row["admitted"]
+            join.refusal = self._limit.refuse(join.user, seconds)
+        if row["queued"] or join.refusal is not None:
+            join.answer.set_result(_match_of(row))
+        else:
+            join.answer.set_exception(NotQueued(f"there is no user {join.user}"))
 
     async def _match(self, joins: list[PendingJoin]) -> list[Record]:
         """One pass; repeated when somebody else's write came between. The signs of life stay here until it commits."""
@@ -121,6 +132,9 @@ class HardenedEngine:
                 [join.keep for join in joins],
                 list(signs),
                 [now - seen for seen in signs.values()],
+                [join.times for join in joins],
+                self._limit.limit,
+                self._limit.window,
             )
 
     async def _execute(self, statement: str, *args: object) -> None:

@@ -33,7 +33,7 @@ create index session_members_session_id on gurukul.session_members (session_id);
 create function gurukul.guard_session() returns trigger language plpgsql set search_path = '' as $$
 begin
     if tg_op = 'INSERT' then
-        new.offerer_id := coalesce(new.offerer_id, new.user1_id);
+        new.offerer_id := new.user1_id;
         return new;
     end if;
     if (new.id, new.user1_id, new.user2_id, new.offerer_id) is distinct from
@@ -56,20 +56,23 @@ begin
     return new;
 end;
 $$;
-create trigger guard_session before insert or update on public.chat_sessions
+create trigger guard_session before update on public.chat_sessions
     for each row execute function gurukul.guard_session();
+create trigger guard_new_session before insert on public.chat_sessions
+    for each row when (new.offerer_id is null) execute function gurukul.guard_session();
 
 -- A session that begins takes both members out of the queue and books them; 23505 where one is booked already.
 create function gurukul.book_members() returns trigger
 language plpgsql security definer set search_path = '' as $$
+declare
+    v_members uuid[] := array(
+        select m.user_id from born b cross join lateral (values (b.user1_id), (b.user2_id)) m (user_id)
+        where b.status = 'active');
 begin
-    delete from public.waiting_queue q using (
-        select w.user_id from public.waiting_queue w
-        where w.user_id in (select b.user1_id from born b where b.status = 'active'
-                            union all select b.user2_id from born b where b.status = 'active')
-        order by w.user_id for update
-    ) gone where q.user_id = gone.user_id;
-
+    perform 1 from public.waiting_queue q where q.user_id = any (v_members) order by q.user_id for update;
+    if found then
+        delete from public.waiting_queue q where q.user_id = any (v_members);
+    end if;
     insert into gurukul.session_members (user_id, session_id)
     select m.user_id, b.id
     from born b cross join lateral (values (b.user1_id), (b.user2_id)) m (user_id)
@@ -94,7 +97,8 @@ create trigger free_members after update on public.chat_sessions
 
 -- Ends sessions in the name of one member each. The partner learns it twice: by the UPDATE, and, where his client
 -- watches the messages alone (as the documented one does), by the signal that a client sends when it hangs up.
-create function gurukul.end_sessions(p_sessions uuid[], p_by uuid[]) returns void language sql set search_path = '' as $$
+create function gurukul.end_sessions(p_sessions uuid[], p_by uuid[]) returns void language plpgsql as $$
+begin
     with over as (
         update public.chat_sessions s set status = 'ended', ended_at = clock_timestamp(), ended_by = e.by_user
         from unnest(p_sessions, p_by) e (session_id, by_user)
@@ -103,6 +107,7 @@ create function gurukul.end_sessions(p_sessions uuid[], p_by uuid[]) returns voi
     )
     insert into public.messages (session_id, sender_id, type, content)
     select id, ended_by, 'text', '{"type":"call-ended"}' from over;
+end;
 $$;
 
 -- ---------------------------------------------------------------- the queue: a place, and a life
@@ -129,116 +134,186 @@ create trigger guard_queue before insert or update on public.waiting_queue
 -- The buddies among the waiting are looked up from the waiting, not from all friendships.
 create index study_connections_accepted on public.study_connections (requester_id) where status = 'accepted';
 
+-- A waiter who shows no life is dropped, and may ask what became of him; forgotten when he joins or leaves.
+create unlogged table gurukul.dropped_waiters (
+    user_id     uuid primary key,
+    dropped_at  timestamptz not null
+);
+-- With the whole old row in the log, `user_id=eq.<uid>` finds the DELETE: a client who watches his own entry hears of
+-- its end (PROTOCOL 1.5, RLS semantics 3).
+alter table public.waiting_queue replica identity full;
+
 -- ---------------------------------------------------------------- matching
 -- The lock of all that pairs or takes apart: "gurukul" in ASCII, 56 bits, so that no other lock's hash meets it.
-create function gurukul.lock_matching() returns void language sql set search_path = '' as $$
-    select pg_advisory_xact_lock(x'677572756b756c'::bigint)
-$$;
-
--- Books pairs as sessions. The later comer is user1 and offers, as the caller of find_match is in the document.
-create function gurukul.make_sessions(p_earlier uuid[], p_later uuid[]) returns void language sql set search_path = '' as $$
-    insert into public.chat_sessions (user1_id, user2_id, offerer_id, status, started_at)
-    select p.later, p.earlier, p.later, 'active', clock_timestamp() from unnest(p_earlier, p_later) p (earlier, later)
-$$;
-
--- Pairs buddies among p_users (oldest first), where one of the two asked for buddies; returns those who are left.
-create function gurukul.pair_buddies(p_users uuid[]) returns uuid[] language plpgsql set search_path = '' as $$
-declare
-    v_earlier uuid[] := '{}';
-    v_later   uuid[] := '{}';
-    v_pair    record;
+create function gurukul.lock_matching() returns void language plpgsql as $$
 begin
-    for v_pair in
-        select p_users[least(r.place, v.place)] as earlier, p_users[greatest(r.place, v.place)] as later
-        from unnest(p_users) with ordinality r (user_id, place)
-        join public.study_connections c on c.requester_id = r.user_id and c.status = 'accepted'
-        join unnest(p_users) with ordinality v (user_id, place) on v.user_id = c.receiver_id
-        where exists (select 1 from public.waiting_queue q
-                      where q.user_id in (r.user_id, v.user_id) and q.match_mode = 'buddies_first')
-        order by least(r.place, v.place), greatest(r.place, v.place)
-    loop
-        if v_pair.earlier <> all (v_earlier || v_later) and v_pair.later <> all (v_earlier || v_later) then
-            v_earlier := v_earlier || v_pair.earlier;
-            v_later := v_later || v_pair.later;
-        end if;
-    end loop;
-    if v_earlier = '{}' then
-        return p_users;
-    end if;
-    perform gurukul.make_sessions(v_earlier, v_later);
-    return array(select u.user_id from unnest(p_users) with ordinality u (user_id, place)
-                 where u.user_id <> all (v_earlier || v_later) order by u.place);
+    perform pg_catalog.pg_advisory_xact_lock(x'677572756b756c'::bigint);
 end;
 $$;
 
--- Pairs all who wait: buddies, then the oldest with the next oldest. Left out and removed: stale entries, and those of
--- users who came into a session on another way. Needs the lock.
-create function gurukul.pair_waiting() returns void language plpgsql set search_path = '' as $$
+-- Locks the queue, and writes down who gave a sign of life: joins (now), others p_ages seconds ago.
+create function gurukul.renew_waiting(p_users uuid[], p_modes text[], p_alive uuid[], p_ages float8[]) returns void
+language plpgsql as $$
+begin
+    perform 1 from public.waiting_queue q order by q.user_id for update;
+    if not found then
+        return;
+    end if;
+    update public.waiting_queue q set seen_at = clock_timestamp(), match_mode = c.mode
+    from unnest(p_users, p_modes) c (user_id, mode)
+    where q.user_id = c.user_id;
+    if cardinality(p_alive) > 0 then
+        update public.waiting_queue q set seen_at = now() - make_interval(secs => a.age)
+        from unnest(p_alive, p_ages) a (user_id, age)
+        where q.user_id = a.user_id and q.seen_at < now() - make_interval(secs => a.age);
+    end if;
+end;
+$$;
+
+-- Who waits, oldest first, with their modes. Left out and removed: stale entries, and those of users who came into a
+-- session on another way. Needs the lock.
+create function gurukul.take_waiting(out users uuid[], out modes text[]) language plpgsql as $$
 declare
     v_oldest_life timestamptz := clock_timestamp() - (select queue_ttl from gurukul.matchmaking_settings);
-    v_users       uuid[];
+    v_gone        uuid[];
 begin
-    v_users := array(
-        select w.user_id
-        from (select q.user_id, q.joined_at, q.seen_at from public.waiting_queue q order by q.user_id for update) w
-        where w.seen_at >= v_oldest_life
-          and not exists (select 1 from gurukul.session_members m where m.user_id = w.user_id)
-        order by w.joined_at, w.user_id);
-    delete from public.waiting_queue q
-    where q.user_id <> all (v_users)
-      and (q.seen_at < v_oldest_life or exists (select 1 from gurukul.session_members m where m.user_id = q.user_id));
-
-    if cardinality(v_users) >= 2 then
-        v_users := gurukul.pair_buddies(v_users);
-        perform gurukul.make_sessions(
-            array(select user_id from unnest(v_users) with ordinality u (user_id, place)
-                  where place % 2 = 1 and place < cardinality(v_users) order by place),
-            array(select user_id from unnest(v_users) with ordinality u (user_id, place)
-                  where place % 2 = 0 order by place));
+    select coalesce(array_agg(w.user_id order by w.joined_at, w.user_id) filter (where w.waits), '{}'),
+           coalesce(array_agg(w.match_mode order by w.joined_at, w.user_id) filter (where w.waits), '{}'),
+           array_agg(w.user_id) filter (where not w.waits)
+    into users, modes, v_gone
+    from (select q.user_id, q.joined_at, q.match_mode, q.seen_at >= v_oldest_life
+                 and not exists (select 1 from gurukul.session_members m where m.user_id = q.user_id) as waits
+          from public.waiting_queue q order by q.user_id for update of q) w;
+    if v_gone is not null then
+        with gone as (
+            delete from public.waiting_queue q where q.user_id = any (v_gone) returning q.user_id, q.seen_at
+        )
+        insert into gurukul.dropped_waiters (user_id, dropped_at)
+        select g.user_id, clock_timestamp() from gone g where g.seen_at < v_oldest_life
+        on conflict (user_id) do update set dropped_at = excluded.dropped_at;
     end if;
 end;
 $$;
 
--- One pass for a batch of joins: the callers' old sessions end, the callers stand in the queue (a second join keeps the
--- place and renews the life), signs of life come in, everybody is paired.
---   p_users, p_modes   who joins, each user once
+-- Pairs users (oldest first, p_modes[i] is the mode of p_users[i]): buddies, where one of the two asked for buddies,
+-- then the oldest with the next oldest. One is left, or nobody.
+create function gurukul.pair_up(
+    p_users uuid[], p_modes text[], out earlier uuid[], out later uuid[], out over uuid
+) language plpgsql as $$
+declare
+    v_rest uuid[] := p_users;
+    v_pair record;
+begin
+    earlier := '{}';
+    later := '{}';
+    if 'buddies_first' = any (p_modes) and cardinality(p_users) > 1 then
+        for v_pair in
+            select least(r.place, v.place) as earlier, greatest(r.place, v.place) as later
+            from unnest(p_users) with ordinality r (user_id, place)
+            join public.study_connections c on c.requester_id = r.user_id and c.status = 'accepted'
+            join unnest(p_users) with ordinality v (user_id, place) on v.user_id = c.receiver_id
+            where 'buddies_first' in (p_modes[r.place], p_modes[v.place])
+            order by 1, 2
+        loop
+            if v_rest[v_pair.earlier] is not null and v_rest[v_pair.later] is not null then
+                earlier := earlier || p_users[v_pair.earlier];
+                later := later || p_users[v_pair.later];
+                v_rest[v_pair.earlier] := null;
+                v_rest[v_pair.later] := null;
+            end if;
+        end loop;
+        v_rest := array_remove(v_rest, null);
+    end if;
+    for i in 1 .. cardinality(v_rest) / 2 loop
+        earlier := earlier || v_rest[2 * i - 1];
+        later := later || v_rest[2 * i];
+    end loop;
+    if cardinality(v_rest) % 2 = 1 then
+        over := v_rest[cardinality(v_rest)];
+    end if;
+end;
+$$;
+
+-- One pass for a batch of joins: the callers' old sessions end, then all who wait and all callers are paired; who is
+-- over stands in the queue (a second join keeps its place and renews its life).
+--   p_users, p_modes   the callers, in order of arrival; each user once
 --   p_keeps            a session that another join of this user has just brought, and that this one must not end
 --   p_alive, p_ages    who gave a sign of life, and how many seconds ago
--- One row for each caller: `queued` is false for one that has no account, the rest is null for one that waits.
+--   p_times            how many joins of each caller this is, counted against p_limit in p_window seconds (0: no limit)
+-- One row for each caller. `retry_after` (else null) says that `admitted` joins of his are let through (at 0 nothing has
+-- happened to him) and in how many seconds the next one would be; `queued` is false for one that has no account, the
+-- rest is null for one that waits. The plans must not depend on how small the tables were when they were made: hence the
+-- planner's settings.
 create function gurukul.match_waiting(
-    p_users uuid[], p_modes text[], p_keeps uuid[], p_alive uuid[], p_ages float8[]
-) returns table (user_id uuid, queued boolean, session_id uuid, partner_id uuid, offerer_id uuid)
-language plpgsql set search_path = '' set lock_timeout = '5s' as $$
+    p_users uuid[], p_modes text[], p_keeps uuid[], p_alive uuid[], p_ages float8[],
+    p_times int[] default '{}', p_limit int default 0, p_window float8 default 60
+) returns table (
+    user_id uuid, admitted int, retry_after float8, queued boolean, session_id uuid, partner_id uuid, offerer_id uuid
+)
+language plpgsql
+set search_path = '' set lock_timeout = '5s'
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_material = off
+as $$
 #variable_conflict use_column
 declare
-    v_now timestamptz;
+    v_refused  uuid[] := '{}';
+    v_admitted int[] := '{}';
+    v_seconds  float8[] := '{}';
+    v_users    uuid[];
+    v_modes    text[];
+    v_waiting  record;
+    v_pairs    record;
 begin
     perform gurukul.lock_matching();
-    perform 1 from public.waiting_queue q order by q.user_id for update;
-    v_now := clock_timestamp();
+    if p_limit > 0 then
+        select coalesce(array_agg(r.user_id), '{}'), array_agg(r.admitted), array_agg(r.retry_after)
+        into v_refused, v_admitted, v_seconds from gurukul.refuse_joins(p_users, p_times, p_limit, p_window) r;
+    end if;
 
-    perform gurukul.end_sessions(array_agg(m.session_id), array_agg(m.user_id))
-    from unnest(p_users, p_keeps) c (user_id, keep)
-    join gurukul.session_members m on m.user_id = c.user_id and m.session_id is distinct from c.keep;
-
-    insert into public.waiting_queue (user_id, joined_at, seen_at, match_mode)
-    select c.user_id, v_now + c.place * interval '1 microsecond', v_now + c.place * interval '1 microsecond', c.mode
+    select coalesce(array_agg(c.user_id order by c.place), '{}'), coalesce(array_agg(c.mode order by c.place), '{}')
+    into v_users, v_modes
     from unnest(p_users, p_modes) with ordinality c (user_id, mode, place)
     where exists (select 1 from auth.users u where u.id = c.user_id)
-      and not exists (select 1 from gurukul.session_members m where m.user_id = c.user_id)
-    order by c.user_id
-    on conflict (user_id) do update set seen_at = excluded.seen_at, match_mode = excluded.match_mode;
+      and not exists (select 1 from unnest(v_refused, v_admitted) r (user_id, admitted)
+                      where r.user_id = c.user_id and r.admitted = 0);
 
-    update public.waiting_queue q set seen_at = now() - make_interval(secs => a.age)
-    from unnest(p_alive, p_ages) a (user_id, age)
-    where q.user_id = a.user_id and q.seen_at < now() - make_interval(secs => a.age);
+    perform gurukul.renew_waiting(v_users, v_modes, p_alive, p_ages);
+    if exists (select 1 from gurukul.dropped_waiters) then
+        delete from gurukul.dropped_waiters d where d.user_id = any (v_users);
+    end if;
+    if exists (select 1 from gurukul.session_members m where m.user_id = any (v_users)) then
+        perform gurukul.end_sessions(array_agg(m.session_id), array_agg(m.user_id))
+        from unnest(p_users, p_keeps) c (user_id, keep)
+        join gurukul.session_members m on m.user_id = c.user_id and m.session_id is distinct from c.keep
+        where c.user_id = any (v_users);
+    end if;
 
-    perform gurukul.pair_waiting();
+    select * into v_waiting from gurukul.take_waiting();
+    select v_waiting.users || coalesce(array_agg(c.user_id order by c.place), '{}'),
+           v_waiting.modes || coalesce(array_agg(c.mode order by c.place), '{}')
+    into v_users, v_modes
+    from unnest(v_users, v_modes) with ordinality c (user_id, mode, place)
+    where c.user_id <> all (v_waiting.users)
+      and not exists (select 1 from gurukul.session_members m where m.user_id = c.user_id);
+
+    select * into v_pairs from gurukul.pair_up(v_users, v_modes);
+    -- The later comer is user1 and offers, as the caller of find_match is in the document.
+    insert into public.chat_sessions (user1_id, user2_id, offerer_id, status, started_at)
+    select p.later, p.earlier, p.later, 'active', clock_timestamp()
+    from unnest(v_pairs.earlier, v_pairs.later) p (earlier, later);
+    if v_pairs.over is not null and v_pairs.over <> all (v_waiting.users) then
+        insert into public.waiting_queue (user_id, joined_at, seen_at, match_mode)
+        values (v_pairs.over, clock_timestamp(), clock_timestamp(), v_modes[array_position(v_users, v_pairs.over)])
+        on conflict (user_id) do update set seen_at = excluded.seen_at, match_mode = excluded.match_mode;
+    end if;
 
     return query
-        select c.user_id, s.id is not null or exists (select 1 from public.waiting_queue q where q.user_id = c.user_id),
+        select c.user_id, coalesce(r.admitted, 1), r.retry_after,
+               s.id is not null or exists (select 1 from public.waiting_queue q where q.user_id = c.user_id),
                s.id, case when s.user1_id = c.user_id then s.user2_id else s.user1_id end, s.offerer_id
         from unnest(p_users) c (user_id)
+        left join unnest(v_refused, v_admitted, v_seconds) r (user_id, admitted, retry_after) on r.user_id = c.user_id
         left join gurukul.session_members m on m.user_id = c.user_id
         left join public.chat_sessions s on s.id = m.session_id;
 end;
@@ -248,6 +323,7 @@ $$;
 create function gurukul.leave(p_user uuid) returns void
 language plpgsql set search_path = '' set lock_timeout = '5s' as $$
 begin
+    delete from gurukul.dropped_waiters where user_id = p_user;
     delete from public.waiting_queue where user_id = p_user;
     if not found then
         perform gurukul.end_sessions(array_agg(s.id), array_agg(p_user))
@@ -331,7 +407,7 @@ create function public.cleanup_matchmaking() returns void
 language plpgsql security definer set search_path = '' as $$
 begin
     perform gurukul.end_old_sessions();
-    perform gurukul.pair_waiting();
+    perform gurukul.match_waiting('{}', '{}', '{}', '{}', '{}');
 end;
 $$;
 

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from reference_server.auth import TokenError, TokenVerifier
 from reference_server.db import DatabaseError, Unavailable
+from reference_server.limits.join_limit import TooManyJoins
 from reference_server.matchmaking.engine import Engine, Match, NotQueued
 from reference_server.sessions.liveness import Liveness
 from reference_server.web.body import BadBody, read_json
@@ -41,7 +42,7 @@ class MatchingApi:
         self._liveness = liveness
 
     async def join(self, request: Request) -> Response:
-        """Queues the caller: 200 (with `match` where the engine tells it), 400, 401, 413 or 500."""
+        """Queues the caller: 200 (with `match` where the engine tells it), 400, 401, 413, 429 or 500."""
         user = self._caller(request)
         if user is None:
             return _unauthorized()
@@ -52,6 +53,8 @@ class MatchingApi:
         self._liveness.seen(user)
         try:
             match = await self._engine.join(user, mode)
+        except TooManyJoins as error:
+            return Json({"error": str(error)}, 429, {"Retry-After": str(error.retry_after)})
         except (DatabaseError, Unavailable, OSError, NotQueued) as error:
             log.warning("join of %s failed: %s", user, error)
             return Json({"error": "Failed to join queue"}, 500)

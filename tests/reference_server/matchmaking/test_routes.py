@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from reference_server.db import Unavailable
+from reference_server.limits.join_limit import TooManyJoins
 from reference_server.matchmaking.engine import Match, NotQueued
 from reference_server.matchmaking.routes import routes
 
@@ -161,3 +162,11 @@ async def test_a_leave_that_fails(client, engine, token):
     engine.error = Unavailable("gone")
     answer = await client.call("POST", LEAVE, token=token)
     assert (answer.status, answer.json) == (500, {"error": "Failed to leave queue"})
+
+
+async def test_a_join_that_comes_too_often(client, engine, token):
+    """429 in the documented words, with the time to wait (PROTOCOL 4; RFC 6585 section 4)."""
+    engine.error = TooManyJoins(41.2)
+    answer = await client.call("POST", JOIN, token=token)
+    assert (answer.status, answer.json) == (429, {"error": "Too many attempts. Please wait."})
+    assert answer.headers["retry-after"] == "42"

@@ -1,0 +1,1 @@
+"""How often somebody may do something: windows that all instances share."""
