@@ -95,7 +95,8 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
         raise Refused("no database is named", "give --database-url or set GURUKUL_DATABASE_URL")
     signer = _signer(settings)
     entry = (engines or ENGINES)[settings.engine]
-    database = await Database.open(settings.database_url, pool_size=settings.database_pool)
+    timeouts = {"anon": settings.anon_statement_timeout, "authenticated": settings.authenticated_statement_timeout}
+    database = await Database.open(settings.database_url, settings.database_pool, timeouts)
     try:
         await database.install(settings.engine, entry.sql_text())
         catalogue = await load_catalogue(database)
@@ -193,7 +194,8 @@ def _auth(parts: Parts) -> list[BaseRoute]:
 
 
 def _rest(parts: Parts) -> list[BaseRoute]:
-    return rest_routes(parts.database, parts.gateway, parts.liveness, parts.catalogue)
+    version = parts.settings.postgrest_version
+    return rest_routes(parts.database, parts.gateway, parts.liveness, parts.catalogue, version)
 
 
 def _matching(parts: Parts) -> list[BaseRoute]:
@@ -204,4 +206,5 @@ def _realtime(parts: Parts) -> list[BaseRoute]:
     return parts.realtime.routes()
 
 
-ROUTE_LISTS = (health_routes, _auth, _rest, _matching, _realtime)
+ROUTE_LISTS = (_matching, _rest, _realtime, _auth, health_routes)
+"""Tried one after the other, so the busiest come first; no two of them share an address."""

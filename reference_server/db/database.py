@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -15,28 +15,35 @@ from reference_server.db.connection import Connection, DatabaseError, Refused, U
 from reference_server.db.installation import install
 
 ACQUIRE_TIMEOUT = 10.0
-STATEMENT_TIMEOUT = {"anon": "3s", "authenticated": "8s"}  # PROTOCOL 2.4
+STATEMENT_TIMEOUTS = {"anon": 3.0, "authenticated": 8.0}
+"""Seconds by role (PROTOCOL 2.4)."""
 _SESSION = {"application_name": "gurukul", "timezone": "UTC", "jit": "off", "search_path": "public"}
 
-# One statement, as PostgREST does before each request (PROTOCOL 2.4); the timeout counts from the next statement on.
+# The transaction opens, and the caller is set as PostgREST does before each request (PROTOCOL 2.4), in one round trip.
+# A text of several statements takes no parameters: what comes from the request stands in it as hexadecimal digits.
 _AS_CALLER = """
-select set_config('role', $1, true), set_config('request.jwt.claims', $2, true),
-       set_config('request.method', $3, true), set_config('request.path', $4, true),
-       set_config('statement_timeout', $5, true)
+begin{mode}; set local role {role}; set local statement_timeout = {timeout};
+select set_config('request.jwt.claims', convert_from(decode('{claims}', 'hex'), 'UTF8'), true),
+       set_config('request.method', convert_from(decode('{method}', 'hex'), 'UTF8'), true),
+       set_config('request.path', convert_from(decode('{path}', 'hex'), 'UTF8'), true)
 """
+_ROLES = {"anon": "anon", "authenticated": "authenticated"}
 
 
 class Database:
     """A PostgreSQL database that can carry the server. Made by `open`; `close` may be called twice."""
 
-    def __init__(self, url: str, pool: Any) -> None:
+    def __init__(self, url: str, pool: Any, statement_timeouts: Mapping[str, float]) -> None:
         self.url = url
         self._pool = pool
+        self._timeouts = {role: max(1, round(seconds * 1000)) for role, seconds in statement_timeouts.items()}
         self._dedicated: set[Connection] = set()
 
     @classmethod
-    async def open(cls, url: str, pool_size: int = 20) -> Database:
-        """Connects `pool_size` connections and checks the server.
+    async def open(
+        cls, url: str, pool_size: int = 20, statement_timeouts: Mapping[str, float] = STATEMENT_TIMEOUTS
+    ) -> Database:
+        """Connects `pool_size` connections and checks the server; a caller's statements take so many seconds at most.
 
         Raises:
             Refused: PostgreSQL cannot be reached, refuses us, is older than 15 or does not decode logically for us.
@@ -60,7 +67,7 @@ class Database:
             await pool
         except (DatabaseError, driver.InterfaceError, OSError, TimeoutError) as error:
             raise startup.explain(error, url) from error
-        return cls(url, pool)
+        return cls(url, pool, statement_timeouts)
 
     async def install(self, engine: str, engine_sql: str) -> None:
         """Installs the schema and the engine's SQL, or keeps them where they stand already.
@@ -105,10 +112,22 @@ class Database:
 
         The role, the claims (`auth.uid()` reads them) and the statement timeout hold for this transaction only.
         """
-        async with self.transaction(read_only=read_only) as connection:
-            raw = orjson.dumps(claims.raw).decode()
-            await connection.fetchrow(_AS_CALLER, claims.role, raw, method, path, STATEMENT_TIMEOUT[claims.role])
-            yield connection
+        opening = _AS_CALLER.format(
+            mode=" read only" if read_only else "",
+            role=_ROLES[claims.role],
+            timeout=self._timeouts[claims.role],
+            claims=orjson.dumps(claims.raw).hex(),
+            method=method.encode(errors="replace").hex(),
+            path=path.encode(errors="replace").hex(),
+        )
+        async with self.connection() as connection:
+            try:
+                await connection.execute(opening)
+                yield connection
+            except BaseException:
+                await _undo(connection)
+                raise
+            await connection.execute("commit")
 
     async def dedicated(self) -> Connection:
         """A connection outside the pool, with the owner's rights, for work that holds on to it (the change feed).
@@ -142,6 +161,14 @@ async def _connect(url: str) -> Connection:
     except (DatabaseError, driver.InterfaceError, OSError, ValueError) as error:
         raise startup.explain(error, url) from error
     return cast("Connection", connection)
+
+
+async def _undo(connection: Connection) -> None:
+    """Rolls back, whatever happened; a connection on which that fails is of no use any more."""
+    try:
+        await connection.execute("rollback")
+    except (DatabaseError, driver.InterfaceError, OSError):
+        connection.terminate()
 
 
 async def _reset(_connection: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
 
@@ -17,21 +17,25 @@ _SQL = load_queries("reference_server.rest", "catalogue.sql")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: its columns in order, by name, with PostgreSQL's names of their types; and its primary key."""
+    """A table: its columns in order, by name, with PostgreSQL's names of their types; its primary key; and the
+    expressions, by column, of what a new row has where nothing is said."""
 
     name: str
     columns: dict[str, str]
     key: tuple[str, ...]
+    defaults: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function: its arguments' types by name, which of them it needs, and what it answers with."""
+    """A function: its arguments' types by name, which of them it needs, what it answers with, and the columns of the
+    rows where it answers with rows."""
 
     name: str
     arguments: dict[str, str]
     required: frozenset[str]
     result: Literal["void", "scalar", "rows"]
+    columns: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +78,15 @@ async def load_catalogue(database: Database) -> Catalogue:
     for row in columns:
         table = tables.get(row["table"], Table(row["table"], {}, ()))
         key = (*table.key, row["column"]) if row["in_key"] else table.key
-        tables[table.name] = Table(table.name, {**table.columns, row["column"]: row["type"]}, key)
+        defaults = {row["column"]: row["default"]} if row["default"] is not None else {}
+        tables[table.name] = Table(
+            table.name, {**table.columns, row["column"]: row["type"]}, key, {**table.defaults, **defaults}
+        )
     found = dict[str, Function]()
     for row in functions:
         names = row["names"][: row["inputs"]]
         required = frozenset(names[: row["inputs"] - row["defaults"]])
         arguments = dict(zip(names, row["types"], strict=True))
-        found[row["name"]] = Function(row["name"], arguments, required, row["result"])
+        answers = dict(zip(row["columns"], row["column_types"], strict=True))
+        found[row["name"]] = Function(row["name"], arguments, required, row["result"], answers)
     return Catalogue(tables, found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from starlette.responses import Response
 
 from reference_server.auth import TokenError
@@ -33,9 +35,26 @@ def unparsable(kind: str, text: str, column: int, details: str) -> RestError:
     return RestError(400, "PGRST100", f'"failed to parse {kind} ({text})" (line 1, column {column})', details)
 
 
+def out_of_range(details: str) -> RestError:
+    """For rows that cannot be, as the limits or the Range header ask for them."""
+    return RestError(416, "PGRST103", "Requested range not satisfiable", details)
+
+
 def invalid_body() -> RestError:
     """For a body that is not the JSON that the request needs."""
     return RestError(400, "PGRST102", "Empty or invalid json")
+
+
+def not_one(rows: int) -> RestError:
+    """For an answer of several rows, or of none, where one object was asked for."""
+    details = f"The result contains {rows} rows"
+    return RestError(406, "PGRST116", "Cannot coerce the result to a single JSON object", details)
+
+
+def too_many(rows: int) -> RestError:
+    """For a change of more rows than the request's preference lets it change."""
+    message = "Query result exceeds max-affected preference constraint"
+    return RestError(400, "PGRST124", message, f"The query affects {rows} rows")
 
 
 def of_token(error: TokenError) -> RestError:
@@ -56,6 +75,12 @@ def unreachable() -> RestError:
     return RestError(503, "PGRST000", "Database connection error. Retrying the connection.")
 
 
+Version = Literal["12", "13"]
+"""Whose words the errors have: those of PostgREST up to 12, or from 13 on."""
+_BEFORE_13 = {
+    "PGRST116": ("PGRST116", "JSON object requested, multiple (or no) rows returned"),
+    "PGRST303": ("PGRST301", ""),
+}
 _BY_CODE = {
     "23503": 409,
     "23505": 409,
@@ -80,11 +105,15 @@ def _status(sqlstate: str, role: str) -> int:
     return _BY_CODE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2], 400)
 
 
-def response(error: RestError) -> Response:
-    """The error as a response, with the header that names its code to proxies (RFC 9209)."""
-    headers = {"Proxy-Status": f"PostgREST; error={error.code}"}
+def response(error: RestError, version: Version = "13") -> Response:
+    """The error as a response; from version 13 on with the header that names its code to proxies (RFC 9209)."""
+    code, message = error.code, error.message
+    if version == "12":
+        code, message = _BEFORE_13.get(code, (code, message))
+    headers = {} if version == "12" else {"Proxy-Status": f"PostgREST; error={code}"}
     if error.status == 401:
-        named = f' error="invalid_token", error_description="{error.message}"' if error.code.startswith("PGRST") else ""
+        quoted = error.message.replace("\\", "\\\\").replace('"', '\\"')
+        named = f' error="invalid_token", error_description="{quoted}"' if code.startswith("PGRST") else ""
         headers["WWW-Authenticate"] = "Bearer" + named
-    body = {"code": error.code, "message": error.message, "details": error.details, "hint": error.hint}
+    body = {"code": code, "message": message or error.message, "details": error.details, "hint": error.hint}
     return Json(body, error.status, headers, media_type="application/json; charset=utf-8")

@@ -10,9 +10,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
-from reference_server.rest.errors import RestError, not_served, unparsable
+from reference_server.rest.errors import RestError, not_served, out_of_range, unparsable
 from reference_server.rest.tree import (
+    CASTS,
     COMPARISONS,
+    QUANTIFIED,
+    SEARCHES,
     TESTS,
     Comparison,
     Condition,
@@ -21,34 +24,21 @@ from reference_server.rest.tree import (
     Membership,
     Order,
     Query,
+    Search,
+    Selected,
 )
 
 DEEPEST = 10
 """Levels of nested `and(…)` and `or(…)`."""
 MOST = 2**31 - 1
-# Operators that PostgREST has and this server has not.
-_ELSEWHERE = frozenset(
-    {
-        "match",
-        "imatch",
-        "isdistinct",
-        "cs",
-        "cd",
-        "ov",
-        "sl",
-        "sr",
-        "nxr",
-        "nxl",
-        "adj",
-        "fts",
-        "plfts",
-        "phfts",
-        "wfts",
-    }
-)
-_SERVED = frozenset({*COMPARISONS, "in", "is"})
+_SERVED = frozenset({*COMPARISONS, *SEARCHES, "in", "is"})
 _OPERATOR = re.compile(r"[a-z]*")
+_FILTER = re.compile(r"(?:not\.)?([a-z]+)(?:\([A-Za-z_]*\))?\.")
+_MODIFIER = re.compile(r"\(([A-Za-z_]*)\)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SELECTED = re.compile(r"(?:([^:]*):(?!:))?([^:]*)(?:::(.*))?", re.DOTALL)
+_RANGE = re.compile(r"([0-9]{1,10})-([0-9]{0,10})")
+_BRACES = {"{": 1, "}": -1}
 _LOGIC = re.compile(r"(not\.)?(and|or)\(")
 
 
@@ -56,7 +46,8 @@ def parse_query(pairs: Iterable[tuple[str, str]]) -> Query:
     """Reads the decoded pairs of a query string.
 
     Raises:
-        RestError: PGRST100 for what is no such grammar, PGRST127 for what is but is not served.
+        RestError: PGRST100 for what is no such grammar, PGRST103 for rows before the first, PGRST127 for what is
+            grammar but is not served.
     """
     query, where = Query(), list[Condition]()
     for key, value in pairs:
@@ -82,17 +73,44 @@ def parse_query(pairs: Iterable[tuple[str, str]]) -> Query:
     return replace(query, where=tuple(where))
 
 
-def parse_select(text: str) -> tuple[str, ...] | None:
-    """`a,b` → names; `*` and nothing → None, all columns."""
-    items = [item.strip() for item in text.split(",")]
-    if items in (["*"], [""]):
+def parse_select(text: str) -> tuple[Selected, ...] | None:
+    """`a,nick:b::text` → items; `*` and nothing → None, all columns."""
+    if text in {"*", ""}:
         return None
-    for item in items:
-        if "(" in item or ")" in item:
-            raise not_served(f"embedding another table (select={text})")
-        if "->" in item or ":" in item or item == "*":
-            raise not_served(f"'{item}' in select")
-    return tuple(_name("select parameter", text, item) for item in items)
+    if "(" in text or ")" in text:
+        raise not_served(f"embedding another table (select={text})")
+    if "->" in text:
+        raise not_served(f"a path into JSON (select={text})")
+    return tuple(_selected(text, item.strip()) for item in text.split(","))
+
+
+def _selected(text: str, item: str) -> Selected:
+    if item == "*":
+        return Selected("*")
+    parts = _SELECTED.fullmatch(item)
+    alias, column, cast = parts.groups() if parts else (None, item, None)
+    if cast is not None and cast not in CASTS:
+        raise RestError(400, "42704", f'type "{cast}" does not exist')
+    names = [_name("select parameter", text, name.strip('"')) for name in (column, alias) if name is not None]
+    return Selected(names[0], names[1] if alias is not None else "", cast or "")
+
+
+def parse_range(text: str, query: Query) -> Query:
+    """The rows that the query asks for and that lie within a `Range` header; one that is none is passed over.
+
+    Raises:
+        RestError: PGRST103 where it ends before it begins.
+    """
+    bounds = _RANGE.fullmatch(text.strip())
+    if bounds is None:
+        return query
+    first, last = int(bounds[1]), int(bounds[2]) if bounds[2] else MOST
+    if last < first:
+        raise out_of_range("The lower boundary must be lower than or equal to the upper boundary in the Range header.")
+    if query.limit is not None:
+        last = min(last, query.offset + query.limit - 1)
+    first = max(first, query.offset)
+    return replace(query, offset=first, limit=max(0, last - first + 1))
 
 
 def parse_order(text: str) -> tuple[Order, ...]:
@@ -140,6 +158,12 @@ def parse_logic(key: str, text: str) -> Logic:
     return Logic(operator, conditions, key.startswith("not."))
 
 
+def is_filter(text: str) -> bool:
+    """Whether the value of a parameter begins as a condition does; an argument of a function that is read does not."""
+    word = _FILTER.match(text)
+    return word is not None and word[1] in _SERVED
+
+
 def _served_column(column: str) -> None:
     if "->" in column:
         raise not_served(f"a path into JSON ('{column}')")
@@ -154,6 +178,8 @@ def _name(kind: str, text: str, item: str) -> str:
 
 
 def _count(key: str, text: str) -> int:
+    if text.startswith("-") and text[1:].isdigit():
+        raise out_of_range(f"{key.capitalize()} should be greater than or equal to zero.")
     if not (text.isascii() and text.isdigit()) or int(text) > MOST:
         raise unparsable(f"{key} parameter", text, 1, "expecting a whole number")
     return int(text)
@@ -212,27 +238,36 @@ class _Reader:
     def operation(self, column: str, *, whole: bool) -> Condition:
         """`[not.]op.value`; `whole` where the value is all the rest, else it ends at a comma or parenthesis."""
         negated = self.take("not.")
-        operator = self._operator()
+        operator, modifier = self._operator()
         if operator == "in":
             return Membership(column, self._list(), negated)
         value = self._rest() if whole else self._value()
+        if operator in SEARCHES:
+            return Search(column, operator, value, modifier, negated)
         if operator != "is":
-            return Comparison(column, operator, value, negated)
+            quantifier: Literal["any", "all", ""] = "any" if modifier == "any" else "all" if modifier else ""
+            return Comparison(column, operator, value, negated, quantifier)
         if value.lower() not in TESTS:
             raise self.refusal(", ".join(TESTS))
         return Is(column, value.lower(), negated)
 
-    def _operator(self) -> str:
+    def _operator(self) -> tuple[str, str]:
+        """`eq.`, `eq(any).` or `fts(english).` → the operator and what stands in parentheses behind it."""
         start = self._at
         word = _OPERATOR.match(self._text, start)
         operator = word[0] if word else ""
         self._at += len(operator)
-        if operator in _ELSEWHERE or (operator and self._text.startswith("(", self._at)):
-            raise not_served(f"the operator '{operator}'")
-        if operator not in _SERVED or not self.take("."):
+        modifier = ""
+        if found := _MODIFIER.match(self._text, self._at):
+            modifier = found[1]
+            self._at = found.end()
+            fits = operator in SEARCHES or (operator in QUANTIFIED and modifier in {"any", "all"})
+        else:
+            fits = operator in _SERVED
+        if not fits or not self.take("."):
             self._at = start
             raise self.refusal("operator (eq, gt, ...)")
-        return operator
+        return operator, modifier
 
     def _rest(self) -> str:
         start, self._at = self._at, len(self._text)
@@ -242,7 +277,9 @@ class _Reader:
         if self.take('"'):
             return self._quoted()
         start = self._at
-        while self._at < len(self._text) and self._text[self._at] not in ",)":
+        depth = 0  # in braces: an array or an object, whose commas are its own
+        while self._at < len(self._text) and (depth or self._text[self._at] not in ",)"):
+            depth = max(0, depth + _BRACES.get(self._text[self._at], 0))
             self._at += 1
         return self._text[start : self._at]
 

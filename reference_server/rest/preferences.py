@@ -3,64 +3,101 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from starlette.datastructures import Headers
 
-from reference_server.rest.errors import RestError, not_served
-from reference_server.rest.statements import Resolution
+from reference_server.rest.errors import RestError
+from reference_server.rest.statements import Resolution, Returning
 
 OBJECT = "application/vnd.pgrst.object+json"
 ARRAY = "application/json"
+_OBJECTS = frozenset({OBJECT, "application/vnd.pgrst.object"})
+_ARRAYS = frozenset({"*/*", "application/*", ARRAY, "application/vnd.pgrst.array+json", "application/vnd.pgrst.array"})
+Count = Literal["exact", "planned", "estimated"]
+# What may be asked for, in the order in which PostgREST echoes it.
+_VALUES: dict[str, frozenset[str]] = {
+    "resolution": frozenset({"merge-duplicates", "ignore-duplicates"}),
+    "missing": frozenset({"default", "null"}),
+    "return": frozenset({"representation", "minimal", "headers-only"}),
+    "count": frozenset({"exact", "planned", "estimated"}),
+    "tx": frozenset({"commit"}),
+    "handling": frozenset({"strict", "lenient"}),
+    "max-affected": frozenset(),
+}
+_RETURNING: dict[str, Returning] = {"representation": "rows", "headers-only": "key"}
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """`single`: one object and not an array. `returning`: the rows are wanted back. `applied`: what is echoed."""
+    """What the headers ask for.
+
+    `single`: one object and not an array; `strip_nulls`: members that are null are left out; `returning`: what is
+    wanted back of a change; `defaults`: what a new row lacks takes its default; `most`: how many rows may be changed at
+    most; `applied`: what is echoed.
+    """
 
     single: bool = False
-    returning: bool = False
+    strip_nulls: bool = False
+    returning: Returning = "nothing"
     resolution: Resolution | None = None
-    count: bool = False
+    count: Count | None = None
+    defaults: bool = False
+    most: int | None = None
     applied: str = ""
 
     @property
     def media_type(self) -> str:
-        return f"{OBJECT if self.single else ARRAY}; charset=utf-8"
+        stripped = ";nulls=stripped" if self.strip_nulls else ""
+        return f"{OBJECT if self.single else ARRAY}{stripped}; charset=utf-8"
 
 
 def read_preferences(method: str, headers: Headers) -> Preferences:
-    """Reads Accept, Prefer, Range and the profile headers.
+    """Reads Accept, Prefer and the profile headers.
+
+    A preference that is not known is passed over (RFC 7240 section 2), unless it comes with `handling=strict`.
 
     Raises:
-        RestError: for another schema (PGRST106), a form that is not there (PGRST107), or what is not served (PGRST127).
+        RestError: for another schema (PGRST106), a form that is not there (PGRST107), or an unknown preference that the
+            request insists on (PGRST122).
     """
     _check_profile(method, headers)
-    if "range" in headers:
-        raise not_served("the Range header")
-    single = _is_single(headers.get("accept", "*/*"))
-    returning, count = False, False
-    resolution: Resolution | None = None
-    applied = list[str]()
+    single, strip_nulls = _form(headers.get("accept", "*/*"))
+    if "prefer" not in headers:
+        return Preferences(single, strip_nulls)
+    found, unknown = _read(headers)
+    strict = found.get("handling") == "strict"
+    if strict and unknown:
+        details = f"Invalid preferences: {', '.join(unknown)}"
+        raise RestError(400, "PGRST122", "Invalid preferences given with handling=strict", details)
+    if not strict:
+        found.pop("max-affected", None)
+    return Preferences(
+        single,
+        strip_nulls,
+        returning=_RETURNING.get(found.get("return", ""), "nothing"),
+        resolution=cast("Resolution | None", found.get("resolution")),
+        count=cast("Count | None", found.get("count")),
+        defaults=found.get("missing") == "default",
+        most=int(found["max-affected"]) if "max-affected" in found else None,
+        applied=", ".join(f"{name}={found[name]}" for name in _VALUES if name in found),
+    )
+
+
+def _read(headers: Headers) -> tuple[dict[str, str], list[str]]:
+    """The known preferences, of each the first (RFC 7240 section 2), and the others as they came."""
+    found, unknown = dict[str, str](), list[str]()
     for item in ",".join(headers.getlist("prefer")).split(","):
         name, _, value = item.strip().partition("=")
-        match name, value:
-            case "return", "representation" | "minimal":
-                returning = value == "representation"
-            case "resolution", "merge-duplicates" | "ignore-duplicates":
-                resolution = _resolution(value)
-            case "count", "exact":
-                count = True
-            case (("return" | "resolution" | "count" | "missing" | "tx" | "handling" | "max-affected" | "timezone"), _):
-                raise not_served(f"the preference {name}={value}")
-            case _:
-                continue
-        applied.append(f"{name}={value}")
-    return Preferences(single, returning, resolution, count, ", ".join(applied))
+        if value in _VALUES.get(name, ()) or (name == "max-affected" and _is_number(value)):
+            found.setdefault(name, value)
+        elif name:
+            unknown.append(item.strip())
+    return found, unknown
 
 
-def _resolution(value: str) -> Resolution:
-    return "merge-duplicates" if value == "merge-duplicates" else "ignore-duplicates"
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _check_profile(method: str, headers: Headers) -> None:
@@ -71,16 +108,10 @@ def _check_profile(method: str, headers: Headers) -> None:
         raise RestError(406, "PGRST106", f"Invalid schema: {schema}", None, hint)
 
 
-def _is_single(accept: str) -> bool:
-    kinds: list[Literal["object", "array"]] = []
+def _form(accept: str) -> tuple[bool, bool]:
+    """Whether one object is wanted, and whether without its nulls; the first form that is there counts."""
     for item in accept.split(","):
         kind, *parameters = (part.strip().lower() for part in item.split(";"))
-        if kind in {OBJECT, "application/vnd.pgrst.object"}:
-            if "nulls=stripped" in parameters:
-                raise not_served("nulls=stripped")
-            kinds.append("object")
-        elif kind in {"*/*", "application/*", ARRAY}:
-            kinds.append("array")
-    if not kinds:
-        raise RestError(406, "PGRST107", f"None of these media types are available: {accept}")
-    return kinds[0] == "object"
+        if kind in _OBJECTS or kind in _ARRAYS:
+            return kind in _OBJECTS, "nulls=stripped" in parameters
+    raise RestError(406, "PGRST107", f"None of these media types are available: {accept}")

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from reference_server.auth import Claims, TokenError
 from reference_server.auth.tokens import SKEW
-from reference_server.db import Connection, Database, DatabaseError, Unavailable
+from reference_server.db import Connection, Database, DatabaseError, Record, Unavailable
 from reference_server.rest import errors, statements
-from reference_server.rest.catalogue import Catalogue, Table
-from reference_server.rest.errors import RestError, not_served
-from reference_server.rest.grammar import parse_query
+from reference_server.rest.answers import change_answer, content_location, read_answer, shaped
+from reference_server.rest.catalogue import Catalogue, Function, Table
+from reference_server.rest.errors import RestError, Version, not_served, too_many
+from reference_server.rest.grammar import is_filter, parse_query, parse_range
 from reference_server.rest.payload import read_arguments, read_changes, read_rows
 from reference_server.rest.preferences import Preferences, read_preferences
-from reference_server.rest.statements import Statement
+from reference_server.rest.statements import MAX_ROWS, Statement
 from reference_server.rest.tree import Query
 from reference_server.sessions.liveness import Liveness
 from reference_server.web.body import BadBody, read_body
@@ -27,14 +30,21 @@ from reference_server.web.caller import Gateway
 
 WATCHED = frozenset({"chat_sessions", "waiting_queue"})
 """Who reads these is waiting or talking: a sign of life."""
+LONGEST_KEPT = 1_000
+"""Characters of a query string whose statement is kept; the poll has about 200."""
 _METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"]
+_READS = frozenset({"GET", "HEAD"})
+_OWN = frozenset({"select", "order", "limit", "offset", "and", "or", "not.and", "not.or", "columns", "on_conflict"})
+"""Parameters of a call that are no arguments."""
 _Handler = Callable[[Request, Claims], Awaitable[Response]]
 _Transaction = AbstractAsyncContextManager[Connection]
 
 
-def routes(database: Database, gateway: Gateway, liveness: Liveness, catalogue: Catalogue) -> list[BaseRoute]:
+def routes(
+    database: Database, gateway: Gateway, liveness: Liveness, catalogue: Catalogue, version: Version = "13"
+) -> list[BaseRoute]:
     """The routes under /rest/v1, each behind the gateway's check of the project's key."""
-    rest = _Rest(database, gateway, liveness, catalogue)
+    rest = _Rest(database, gateway, liveness, catalogue, version)
     return [
         Route("/rest/v1/rpc/{function}", rest.endpoint(rest.call), methods=_METHODS),
         Route("/rest/v1/{table}", rest.endpoint(rest.rows), methods=_METHODS),
@@ -42,11 +52,14 @@ def routes(database: Database, gateway: Gateway, liveness: Liveness, catalogue: 
 
 
 class _Rest:
-    def __init__(self, database: Database, gateway: Gateway, liveness: Liveness, catalogue: Catalogue) -> None:
+    def __init__(
+        self, database: Database, gateway: Gateway, liveness: Liveness, catalogue: Catalogue, version: Version
+    ) -> None:
         self._database = database
         self._gateway = gateway
         self._liveness = liveness
         self._catalogue = catalogue
+        self._version = version
 
     def endpoint(self, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
         """Knows the caller before the handler runs, and gives every refusal its shape."""
@@ -60,15 +73,15 @@ class _Rest:
                 role = claims.role
                 return await handler(request, claims)
             except RestError as error:
-                return errors.response(error)
+                return errors.response(error, self._version)
             except TokenError as error:
-                return errors.response(errors.of_token(error))
+                return errors.response(errors.of_token(error), self._version)
             except BadBody as error:
-                return errors.response(RestError(error.status, "PGRST102", error.message))
+                return errors.response(RestError(error.status, "PGRST102", error.message), self._version)
             except DatabaseError as error:
-                return errors.response(errors.of_database(error, role))
+                return errors.response(errors.of_database(error, role), self._version)
             except Unavailable:
-                return errors.response(errors.unreachable())
+                return errors.response(errors.unreachable(), self._version)
 
         return endpoint
 
@@ -76,96 +89,150 @@ class _Rest:
         """Reads or changes a table."""
         table = self._catalogue.table(request.path_params["table"])
         preferences = read_preferences(request.method, request.headers)
-        query = parse_query(_pairs(request))
         match request.method:
             case "GET" | "HEAD":
-                return await self._read(request, claims, table, query, preferences)
+                return await self._read(request, claims, table, preferences)
             case "POST":
-                return await self._insert(request, claims, table, query, preferences)
+                return await self._insert(request, claims, table, preferences)
             case "PATCH":
-                return await self._update(request, claims, table, query, preferences)
+                return await self._update(request, claims, table, preferences)
             case "DELETE":
+                query = _query(request)
                 _check_change(query, "DELETE")
                 statement = statements.delete(table, query, returning=preferences.returning)
-                return await self._change(request, claims, statement, preferences, 200)
+                return await self._change(request, claims, statement, preferences)
+            case "OPTIONS":
+                return Response(headers={"allow": "OPTIONS,GET,HEAD,POST,PATCH,DELETE"})
             case method:
                 raise not_served(f"{method} on a table")
 
     async def call(self, request: Request, claims: Claims) -> Response:
-        """Calls a function."""
-        if request.method != "POST":
-            raise not_served(f"{request.method} on a function")
+        """Calls a function: with a JSON object of arguments, or by GET with arguments among the parameters.
+
+        A call by GET changes nothing: PostgreSQL refuses it in a transaction that only reads (PROTOCOL 2.4).
+        """
         preferences = read_preferences(request.method, request.headers)
-        if parameters := [key for key, _ in _pairs(request) if key != "apikey"]:
-            raise not_served(f"'{parameters[0]}' on a function")
-        body, given = read_arguments(await read_body(request))
+        pairs = _pairs(request)
+        match request.method:
+            case "GET" | "HEAD":
+                mine = [pair for pair in pairs if pair[0] not in _OWN and not is_filter(pair[1])]
+                named = {key: value for key, value in mine if key != "apikey"}
+                pairs = [pair for pair in pairs if pair not in mine]
+                body, given = orjson.dumps(named).decode(errors="replace"), frozenset(named)
+            case "POST":
+                body, given = read_arguments(await read_body(request))
+            case "OPTIONS":
+                return Response(headers={"allow": "OPTIONS,GET,HEAD,POST"})
+            case method:
+                raise not_served(f"{method} on a function")
         function = self._catalogue.function(request.path_params["function"], given)
-        statement = statements.call(function, body, given)
-        async with self._as_caller(request, claims) as connection:
-            text, rows = await _run(connection, statement)
+        query = _ranged(request, parse_query(pairs))
+        statement = statements.call(function, body, given, query, strip_nulls=preferences.strip_nulls)
+        return await self._called(request, claims, function, statement, query, preferences)
+
+    async def _called(
+        self,
+        request: Request,
+        claims: Claims,
+        function: Function,
+        statement: Statement,
+        query: Query,
+        preferences: Preferences,
+    ) -> Response:
+        async with self._as_caller(request, claims, read_only=request.method in _READS) as connection:
+            row = await _run(connection, statement)
+            text, rows = row["body"], row["rows"]
             if function.result == "rows":
-                text = _shaped(text, rows, preferences)
+                text = shaped(text, rows, preferences)
         if function.result == "void":
             return Response(status_code=204)
-        return _answer(text, preferences, headers=[("content-range", _range(0, rows))])
+        return read_answer(text, rows, query.offset, None, preferences)
 
-    async def _read(
-        self, request: Request, claims: Claims, table: Table, query: Query, preferences: Preferences
-    ) -> Response:
+    async def _read(self, request: Request, claims: Claims, table: Table, preferences: Preferences) -> Response:
         if claims.sub is not None and table.name in WATCHED:
             self._liveness.seen(claims.sub)
+        raw = _raw_query(request)
+        if "range" in request.headers or preferences.strip_nulls or len(raw) > LONGEST_KEPT:
+            query = _ranged(request, _query(request))
+            statement = statements.select(table, query, strip_nulls=preferences.strip_nulls)
+        else:
+            query, statement = self._plan(table.name, raw)
         total: int | None = None
         async with self._as_caller(request, claims, read_only=True) as connection:
-            text, rows = await _run(connection, statements.select(table, query))
+            row = await _run(connection, statement)
             if preferences.count:
-                _, total = await _run(connection, statements.count(table, query))
-        if total is not None and query.offset > total:
-            details = f"An offset of {query.offset} was requested, but there are only {total} rows."
-            raise RestError(416, "PGRST103", "Requested range not satisfiable", details)
-        headers = [
-            ("content-range", _range(query.offset, rows, total)),
-            ("content-location", _location(table, request)),
-        ]
-        status = 200 if total is None or rows >= total else 206
-        return _answer(_shaped(text, rows, preferences), preferences, status, headers)
+                total = await _total(connection, table, query, preferences)
+        text = shaped(row["body"], row["rows"], preferences)
+        return read_answer(text, row["rows"], query.offset, total, preferences, content_location(table.name, raw))
 
-    async def _insert(
-        self, request: Request, claims: Claims, table: Table, query: Query, preferences: Preferences
-    ) -> Response:
+    async def _insert(self, request: Request, claims: Claims, table: Table, preferences: Preferences) -> Response:
+        query = _query(request)
         if query.where or query.order or query.limit is not None or query.offset:
             raise not_served("a condition, an order or a limit on POST")
         rows = read_rows(table, await read_body(request), query.columns)
         if rows.number == 0:
-            return _changed("[]", preferences, 201)
+            return change_answer("[]", 0, preferences, 201, table)
         if rows.number > 1 and not rows.columns:
             raise not_served("several rows without a column")
         statement = statements.insert(
-            table, query, rows.text, rows.columns, preferences.resolution, returning=preferences.returning
+            table,
+            query,
+            rows.text,
+            rows.columns,
+            preferences.resolution,
+            returning=preferences.returning,
+            defaults=preferences.defaults,
         )
-        return await self._change(request, claims, statement, preferences, 201)
+        return await self._change(request, claims, statement, preferences, table)
 
-    async def _update(
-        self, request: Request, claims: Claims, table: Table, query: Query, preferences: Preferences
-    ) -> Response:
+    async def _update(self, request: Request, claims: Claims, table: Table, preferences: Preferences) -> Response:
+        query = _query(request)
         _check_change(query, "UPDATE")
         body, columns = read_changes(table, await read_body(request), query.columns)
         if not columns:
-            return _changed("[]", preferences, 200)
+            return change_answer("[]", 0, preferences, 200)
         statement = statements.update(table, query, body, columns, returning=preferences.returning)
-        return await self._change(request, claims, statement, preferences, 200)
+        return await self._change(request, claims, statement, preferences)
 
     async def _change(
-        self, request: Request, claims: Claims, statement: Statement, preferences: Preferences, status: int
+        self,
+        request: Request,
+        claims: Claims,
+        statement: Statement,
+        preferences: Preferences,
+        into: Table | None = None,
     ) -> Response:
+        """Runs a change; `into` is the table that gets new rows."""
         async with self._as_caller(request, claims) as connection:
-            text, rows = await _run(connection, statement)
+            row = await _run(connection, statement)
+            text, rows = row["body"], row["rows"]
             # Inside the transaction: where one row was asked for and there are others, nothing is changed.
-            if preferences.returning:
-                text = _shaped(text, rows, preferences)
-        return _changed(text, preferences, status)
+            if preferences.most is not None and rows > preferences.most:
+                raise too_many(rows)
+            if preferences.returning == "rows":
+                text = shaped(text, rows, preferences)
+        # An upsert that made no new row has changed some.
+        status = 201 if into is not None and row.get("inserted") != 0 else 200
+        return change_answer(text, rows, preferences, status, into)
 
     def _as_caller(self, request: Request, claims: Claims, read_only: bool = False) -> _Transaction:
         return self._database.as_caller(claims, read_only, method=request.method, path=request.scope["path"])
+
+    @lru_cache(maxsize=8192)  # noqa: B019 — lives as long as the server; a client asks the same at every poll
+    def _plan(self, table: str, raw_query: str) -> tuple[Query, Statement]:
+        """What a query string asks of a table: the same text always means the same."""
+        query = parse_query(parse_qsl(raw_query, keep_blank_values=True))
+        return query, statements.select(self._catalogue.tables[table], query)
+
+
+def _query(request: Request) -> Query:
+    return parse_query(_pairs(request))
+
+
+def _ranged(request: Request, query: Query) -> Query:
+    """The query within the Range header, which only reads have."""
+    text = request.headers.get("range")
+    return parse_range(text, query) if text is not None and request.method in _READS else query
 
 
 def _pairs(request: Request) -> list[tuple[str, str]]:
@@ -186,50 +253,22 @@ def _check_change(query: Query, what: str) -> None:
         raise not_served(f"an order or a limit on {what}")
 
 
-async def _run(connection: Connection, statement: Statement) -> tuple[str, int]:
+async def _total(connection: Connection, table: Table, query: Query, preferences: Preferences) -> int:
+    """How many rows there are beside those that were asked for: counted, guessed, or counted as far as one reads."""
+    if preferences.count == "exact":
+        return int((await _run(connection, statements.count(table, query)))["rows"])
+    counted = 0
+    if preferences.count == "estimated":
+        counted = int((await _run(connection, statements.count_to(table, query, MAX_ROWS + 1)))["rows"])
+        if counted <= MAX_ROWS:
+            return counted
+    statement = statements.plan(table, query)
+    plan = orjson.loads(await connection.fetchval(statement.text, *statement.parameters))
+    return max(counted, int(plan[0]["Plan"]["Plan Rows"]))
+
+
+async def _run(connection: Connection, statement: Statement) -> Record:
     row = await connection.fetchrow(statement.text, *statement.parameters)
     if row is None:
         raise RuntimeError("a statement that always answers with one row answered with none")
-    return row["body"], row["rows"]
-
-
-def _shaped(text: str, rows: int, preferences: Preferences) -> str:
-    """The array, or the one object in it. Raises RestError (PGRST116) where there are more or none."""
-    if not preferences.single:
-        return text
-    if rows != 1:
-        details = f"The result contains {rows} rows"
-        raise RestError(406, "PGRST116", "Cannot coerce the result to a single JSON object", details)
-    return text[1:-1]
-
-
-def _range(offset: int, rows: int, total: int | None = None) -> str:
-    """Content-Range as PostgREST writes it: `0-9/57`, `0-9/*`, `*/*`."""
-    span = f"{offset}-{offset + rows - 1}" if rows else "*"
-    return f"{span}/{'*' if total is None else total}"
-
-
-def _location(table: Table, request: Request) -> str:
-    """Content-Location: the table and the parameters in order, as they came, without the key."""
-    parts = _raw_query(request).split("&")
-    query = "&".join(sorted(part for part in parts if not part.startswith("apikey=")))
-    return f"/{table.name}?{query}" if query else f"/{table.name}"
-
-
-def _answer(
-    text: str, preferences: Preferences, status: int = 200, headers: list[tuple[str, str]] | None = None
-) -> Response:
-    extra = dict(headers or ())
-    if preferences.applied:
-        extra["preference-applied"] = preferences.applied
-    return Response(text, status, extra, media_type=preferences.media_type)
-
-
-def _changed(text: str, preferences: Preferences, status: int) -> Response:
-    """201 for new rows, 200 for changed ones where they are wanted back, else 201 or 204 without a body."""
-    headers = [("content-range", "*/*")]
-    if preferences.returning:
-        return _answer(text, preferences, status, headers)
-    if preferences.applied:
-        headers.append(("preference-applied", preferences.applied))
-    return Response(status_code=201 if status == 201 else 204, headers=dict(headers))
+    return row

@@ -5,8 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "like": "like", "ilike": "ilike"}
+COMPARISONS = {
+    "eq": "=",
+    "neq": "<>",
+    "gt": ">",
+    "gte": ">=",
+    "lt": "<",
+    "lte": "<=",
+    "like": "like",
+    "ilike": "ilike",
+    "match": "~",
+    "imatch": "~*",
+    "isdistinct": "is distinct from",
+    "cs": "@>",
+    "cd": "<@",
+    "ov": "&&",
+    "sl": "<<",
+    "sr": ">>",
+    "nxr": "&<",
+    "nxl": "&>",
+    "adj": "-|-",
+}
 """Operators with one value, and PostgreSQL's words for them."""
+QUANTIFIED = frozenset({"eq", "gt", "gte", "lt", "lte", "like", "ilike", "match", "imatch"})
+"""Those of them that `(any)` and `(all)` may follow."""
+PATTERNS = frozenset({"like", "ilike", "match", "imatch"})
+"""Those of them whose value is a pattern, whatever the column's type."""
+SEARCHES = {
+    "fts": "to_tsquery",
+    "plfts": "plainto_tsquery",
+    "phfts": "phraseto_tsquery",
+    "wfts": "websearch_to_tsquery",
+}
+"""Full-text searches, and what makes a query of their words."""
 TESTS = {
     "null": "is null",
     "not_null": "is not null",
@@ -15,15 +46,43 @@ TESTS = {
     "unknown": "is unknown",
 }
 """What `is` can ask for."""
+CASTS = frozenset(
+    {
+        *("text", "varchar", "json", "jsonb", "uuid", "bool", "boolean", "smallint", "int", "integer", "bigint"),
+        *("int2", "int4", "int8", "real", "float4", "float8", "numeric", "date", "time", "timestamp", "timestamptz"),
+    }
+)
+"""Types that a selected column may be cast to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """One item of `select=`: `alias:column::cast`; the column `*` is every column."""
+
+    column: str
+    alias: str = ""
+    cast: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`column=op.value`; `operator` is a key of COMPARISONS."""
+    """`column=op.value` or `column=op(any).{a,b}`; `operator` is a key of COMPARISONS."""
 
     column: str
     operator: str
     value: str
+    negated: bool = False
+    quantifier: Literal["any", "all", ""] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """`column=fts(english).words`; `operator` is a key of SEARCHES, no language: the database's own."""
+
+    column: str
+    operator: str
+    words: str
+    language: str = ""
     negated: bool = False
 
 
@@ -54,7 +113,7 @@ class Logic:
     negated: bool = False
 
 
-Condition = Comparison | Membership | Is | Logic
+Condition = Comparison | Search | Membership | Is | Logic
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +129,7 @@ class Order:
 class Query:
     """A whole query string. `select` None: all columns. All of `where` must hold."""
 
-    select: tuple[str, ...] | None = None
+    select: tuple[Selected, ...] | None = None
     where: tuple[Condition, ...] = ()
     order: tuple[Order, ...] = ()
     limit: int | None = None

@@ -164,7 +164,12 @@ async def test_duplicates(world: World) -> None:
     merged = await world.call(
         "POST", path, other, by=world.ada, prefer="resolution=merge-duplicates,return=representation"
     )
-    assert (merged.status, merged.json) == (201, [{"match_mode": "buddies_first"}])
+    assert (merged.status, merged.json) == (200, [{"match_mode": "buddies_first"}])
+    quiet = await world.call("POST", path, other, by=world.ada, prefer="resolution=merge-duplicates")
+    assert (quiet.status, quiet.body) == (200, b"")
+    await world.call("DELETE", f"waiting_queue?user_id=eq.{world.ada}", by=world.ada)
+    made = await world.call("POST", path, other, by=world.ada, prefer="resolution=merge-duplicates")
+    assert made.status == 201
 
 
 async def test_update(world: World) -> None:
@@ -309,8 +314,18 @@ REFUSALS = [
     ("GET", "messages?content=eq.%00", None, 400, "22021", "invalid byte sequence"),
     ("GET", "messages?content=\u00ff", None, 400, "PGRST100", '"failed to parse filter'),
     ("PUT", "messages?id=eq.1", {}, 400, "PGRST127", "Feature not implemented"),
-    ("GET", "rpc/find_match", None, 400, "PGRST127", "Feature not implemented"),
-    ("POST", "rpc/find_match?select=x", {}, 400, "PGRST127", "Feature not implemented"),
+    ("PUT", "rpc/find_match", {}, 400, "PGRST127", "Feature not implemented"),
+    ("GET", "rpc/find_match", None, 404, "PGRST202", "Could not find the function public.find_match without"),
+    ("GET", "rpc/find_match?p_user=1", None, 404, "PGRST202", "Could not find the function public.find_match(p_user)"),
+    ("GET", "rpc/cleanup_matchmaking", None, 405, "25006", "cannot execute INSERT in a read-only transaction"),
+    ("POST", "rpc/cleanup_matchmaking?select=x", {}, 400, "PGRST127", "Feature not implemented"),
+    ("GET", "messages?limit=-1", None, 416, "PGRST103", "Requested range not satisfiable"),
+    ("GET", "messages?content=fts(klingon).x", None, 400, "42704", 'text search configuration "klingon" does not'),
+    ("GET", "messages?content=fts.a%20b", None, 400, "42601", "syntax error in tsquery"),
+    ("GET", "messages?content=match.(", None, 400, "2201B", "invalid regular expression"),
+    ("GET", "messages?content=eq(any).x", None, 400, "22P02", 'malformed array literal: "x"'),
+    ("GET", "messages?content=cs.x", None, 404, "42883", "operator does not exist: text @> text"),
+    ("GET", "messages?select=id::regclass", None, 400, "42704", 'type "regclass" does not exist'),
 ]
 """Method, path, body; status, code and how the message begins."""
 
@@ -378,3 +393,208 @@ async def test_calls_side_by_side_keep_their_callers(world: World) -> None:
     answers = await asyncio.gather(*(world.call("GET", "waiting_queue?select=user_id", by=user) for user in users))
     for user, answer in zip(users, answers, strict=True):
         assert answer.json == ([] if user == world.eve else [{"user_id": str(user)}])
+
+
+async def says(world: World, *contents: str | None) -> None:
+    """Ada sends messages with these contents."""
+    for content in contents:
+        row = {"session_id": str(world.session), "sender_id": str(world.ada), "content": content}
+        await world.call("POST", "messages", row, by=world.ada)
+
+
+async def test_more_operators_against_the_database(world: World) -> None:
+    """Patterns, lists of values, distinctness and searches find what PostgreSQL says they should."""
+    await says(world, "alpha", "beta", None)
+    expected = {
+        "content=match.^al": ["alpha"],
+        "content=imatch.^AL": ["alpha"],
+        "content=not.match.^al": ["beta"],
+        "content=isdistinct.alpha": ["beta", None],
+        "content=eq(any).{alpha,gamma}": ["alpha"],
+        "content=like(all).{*a*,b%25}": ["beta"],
+        "content=ilike(any).{A*,B*}": ["alpha", "beta"],
+        "content=fts.alpha|beta": ["alpha", "beta"],
+        "content=plfts(english).betas": ["beta"],
+        "content=phfts(simple).alpha": ["alpha"],
+        "content=wfts.alpha%20or%20beta": ["alpha", "beta"],
+        "or=(content.eq(any).{alpha,x},content.is.null)": ["alpha", None],
+    }
+    found = {}
+    for query in expected:
+        answer = await world.call("GET", f"messages?select=content&order=content&{query}", by=world.bob)
+        assert answer.status == 200, (query, answer.body)
+        found[query] = [row["content"] for row in answer.json]
+    assert found == expected
+
+
+async def test_containment(world: World) -> None:
+    """What is in a JSON document can be asked for, in both directions."""
+    row = {"user_id": str(world.ada), "preferences": {"topic": "maths", "level": 2}}
+    await world.call("POST", "waiting_queue", row, by=world.ada)
+    for query, rows in (
+        ('cs.{"topic":"maths"}', 1),
+        ('cs.{"topic":"art"}', 0),
+        ('cd.{"topic":"maths","level":2,"x":1}', 1),
+    ):
+        answer = await world.call("GET", f"waiting_queue?preferences={query}", by=world.ada)
+        assert (answer.status, len(answer.json)) == (200, rows), query
+
+
+async def test_renamed_columns(world: World) -> None:
+    """A selected column can have another name and another type; also of changed rows."""
+    path = "chat_sessions?select=who:user1_id,status,at:started_at::date"
+    expected = {"who": str(world.ada), "status": "active", "at": "2026-01-01"}
+    assert (await world.call("GET", path, by=world.ada)).json == [expected]
+    assert (await world.call("GET", path, by=world.ada, **OBJECT)).json == expected
+    path = f"chat_sessions?id=eq.{world.session}&select=how:status"
+    changed = await world.call("PATCH", path, {"status": "ended"}, by=world.ada, **BACK)
+    assert changed.json == [{"how": "ended"}]
+
+
+async def test_nulls_can_be_left_out(world: World) -> None:
+    """With nulls=stripped no member of an answer is null."""
+    stripped = {"accept": "application/vnd.pgrst.object+json;nulls=stripped"}
+    answer = await world.call("GET", "chat_sessions?select=status,ended_at", by=world.ada, **stripped)
+    assert answer.json == {"status": "active"}
+    assert answer.headers["content-type"] == "application/vnd.pgrst.object+json;nulls=stripped; charset=utf-8"
+
+
+async def test_range_header(world: World) -> None:
+    """The Range header chooses rows as limit and offset do, for reading only."""
+    await says(world, "0", "1", "2")
+    path = "messages?select=content&order=content"
+    part = await world.call("GET", path, by=world.ada, range="1-1", range_unit="items", prefer="count=exact")
+    assert (part.status, part.json, part.headers["content-range"]) == (206, [{"content": "1"}], "1-1/3")
+    wrong = await world.call("GET", path, by=world.ada, range="5-1")
+    assert (wrong.status, wrong.json["code"]) == (416, "PGRST103")
+    changed = await world.call(
+        "PATCH", "messages?select=content&content=eq.1", {"is_flagged": True}, by=world.ada, range="5-9", **BACK
+    )
+    assert changed.status == 200
+
+
+async def test_counts_that_are_guessed(world: World) -> None:
+    """count=planned asks the planner; count=estimated counts where there are few."""
+    await says(world, "0", "1", "2")
+    few = await world.call("GET", "messages?limit=1", by=world.ada, prefer="count=estimated")
+    assert (few.status, few.headers["content-range"]) == (206, "0-0/3")
+    assert few.headers["preference-applied"] == "count=estimated"
+    planned = await world.call("GET", "messages?limit=1", by=world.ada, prefer="count=planned")
+    assert planned.headers["content-range"].startswith("0-0/")
+    assert planned.headers["content-range"][4:].isdigit()
+
+
+async def test_head(world: World) -> None:
+    """HEAD counts as GET does."""
+    await says(world, "0", "1")
+    answer = await world.call("HEAD", "messages?select=id", by=world.ada, prefer="count=exact")
+    assert (answer.status, answer.headers["content-range"]) == (200, "0-1/2")
+
+
+async def test_counts_of_changes(world: World) -> None:
+    """A change that is counted says how many rows it changed."""
+    await says(world, "0", "1")
+    path = f"messages?session_id=eq.{world.session}"
+    touched = await world.call("DELETE", path, by=world.ada, prefer="count=exact")
+    assert (touched.status, touched.headers["content-range"]) == (204, "*/0")
+    ended = await world.call(
+        "PATCH", "chat_sessions?status=eq.active", {"status": "ended"}, by=world.ada, prefer="count=exact"
+    )
+    assert (ended.status, ended.headers["content-range"]) == (204, "*/1")
+    row = {"user_id": str(world.ada)}
+    made = await world.call("POST", "waiting_queue", row, by=world.ada, prefer="count=exact")
+    assert (made.status, made.headers["content-range"]) == (201, "*/1")
+
+
+async def test_changes_have_a_ceiling_where_one_is_given(world: World) -> None:
+    """A change of more rows than the request allows is undone."""
+    for receiver in (world.bob, world.eve):
+        row = {"requester_id": str(world.ada), "receiver_id": str(receiver)}
+        await world.call("POST", "study_connections", row, by=world.ada)
+    path = f"study_connections?requester_id=eq.{world.ada}"
+    answer = await world.call("DELETE", path, by=world.ada, prefer="handling=strict,max-affected=1")
+    assert (answer.status, answer.json["code"], answer.json["details"]) == (
+        400,
+        "PGRST124",
+        "The query affects 2 rows",
+    )
+    assert await world.value("select count(*) from study_connections") == 2
+
+
+async def test_where_a_new_row_is(world: World) -> None:
+    """With return=headers-only the address of the new row comes instead of the row."""
+    row = {"user_id": str(world.ada)}
+    answer = await world.call("POST", "waiting_queue", row, by=world.ada, prefer="return=headers-only")
+    made = await world.value("select id from waiting_queue")
+    assert (answer.status, answer.body, answer.headers["location"]) == (201, b"", f"/waiting_queue?id=eq.{made}")
+
+
+async def test_missing_columns_take_their_defaults(world: World) -> None:
+    """With missing=default, a column that one of several rows lacks has its default there; a null is refused."""
+    base = {"session_id": str(world.session), "sender_id": str(world.ada)}
+    rows = [base | {"content": "0", "is_flagged": True}, base | {"content": "1"}]
+    path = "messages?columns=session_id,sender_id,content,is_flagged&select=content,is_flagged"
+    null = await world.call("POST", path, rows, by=world.ada, **BACK)
+    assert (null.status, null.json["code"]) == (400, "23502")
+    answer = await world.call("POST", path, rows, by=world.ada, prefer="missing=default,return=representation")
+    assert answer.status == 201
+    assert answer.json == [{"content": "0", "is_flagged": True}, {"content": "1", "is_flagged": False}]
+
+
+async def test_rows_of_a_function_can_be_chosen(world: World) -> None:
+    """What a table function answers with can be selected, filtered and limited."""
+    path = "rpc/find_match?select=how:message&message=eq.global&limit=1"
+    for mode, expected in (("global", [{"how": "global"}]), ("buddies_first", [])):
+        body = {"p_user_id": str(world.ada), "p_match_mode": mode}
+        answer = await world.call("POST", path, body, by=world.ada)
+        assert (answer.status, answer.json) == (200, expected)
+
+
+async def test_a_function_by_get(world: World) -> None:
+    """Arguments come as parameters, beside conditions on the rows; nothing can be changed."""
+    path = f"rpc/find_match?p_user_id={world.ada}&select=message&message=eq.buddies_first"
+    answer = await world.call("GET", path, by=world.ada)
+    assert (answer.status, answer.json) == (200, [{"message": "buddies_first"}])
+    ids = f"p_user_id={world.ada}&p_session_id={world.session}"
+    assert (await world.call("GET", f"rpc/skip_partner?{ids}", by=world.ada)).json is True
+    bad = await world.call("GET", "rpc/find_match?p_user_id=x", by=world.ada)
+    assert (bad.status, bad.json["code"]) == (400, "22P02")
+
+
+async def test_options(world: World) -> None:
+    """OPTIONS says what can be done with a table, and with a function."""
+    table = await world.call("OPTIONS", "messages", by=world.ada)
+    assert (table.status, table.headers["allow"]) == (200, "OPTIONS,GET,HEAD,POST,PATCH,DELETE")
+    function = await world.call("OPTIONS", "rpc/find_match", by=world.ada)
+    assert (function.status, function.headers["allow"]) == (200, "OPTIONS,GET,HEAD,POST")
+
+
+async def test_words_of_an_older_version(
+    shared: Database, signer: TokenSigner, gateway: Gateway, client_for: Any
+) -> None:
+    """As PostgREST 12 the words are that version's, and no header names the code."""
+    client = client_for(routes(shared, gateway, Seen(), await load_catalogue(shared), "12"))
+    none = await client.call("GET", "/rest/v1/profiles", headers=OBJECT)
+    assert (none.status, none.json["message"]) == (406, "JSON object requested, multiple (or no) rows returned")
+    assert none.json["details"] == "The result contains 0 rows"
+    assert "proxy-status" not in none.headers
+    token = signer.sign({"role": "anon", "exp": time.time() - 90})
+    expired = await client.call("GET", "/rest/v1/profiles", token=token)
+    assert (expired.status, expired.json["code"], expired.json["message"]) == (401, "PGRST301", "JWT expired")
+
+
+async def test_statements_that_take_too_long(
+    shared_url: str, shared: Database, signer: TokenSigner, gateway: Gateway, client_for: Any
+) -> None:
+    """A statement that waits longer than its caller may is ended: 500 57014; the next one is not."""
+    impatient = await Database.open(shared_url, pool_size=2, statement_timeouts={"anon": 0.05, "authenticated": 0.05})
+    world = World(client_for(routes(impatient, gateway, Seen(), await load_catalogue(shared))), signer, shared, Seen())
+    await world.settle()
+    row = {"user_id": str(world.ada)}
+    async with shared.transaction() as connection:
+        await connection.execute("lock table waiting_queue")
+        late = await world.call("POST", "waiting_queue", row, by=world.ada)
+    assert (late.status, late.json["code"]) == (500, "57014")
+    assert late.json["message"] == "canceling statement due to statement timeout"
+    assert (await world.call("POST", "waiting_queue", row, by=world.ada)).status == 201
+    await impatient.close()
