@@ -12,13 +12,12 @@ from typing import Any
 import orjson
 
 from reference_server.db import Database, DatabaseError, Record
-from reference_server.realtime.connection import Channel
+from reference_server.realtime.channel import Channel
 from reference_server.realtime.filters import Condition
 from reference_server.realtime.subscriptions import Binding
 
 log = logging.getLogger(__name__)
 
-RETRY = 1.0
 _DATA_EXCEPTION = "22"  # the class of SQLSTATE
 _UNABLE = "Unable to subscribe to changes with given parameters."
 _CHECK = """
@@ -32,10 +31,14 @@ Refuse = Callable[[Channel, str], None]
 
 
 class Binder:
-    """Takes channels and answers each with `bound` or `refused`. While one check is under way the next ones gather."""
+    """Takes channels and answers each with `bound` or `refused`. While one check is under way the next ones gather.
 
-    def __init__(self, database: Database, bound: Bound, refused: Refuse) -> None:
+    What could not be checked for want of the database is refused, and tried again after `retry` seconds or more.
+    """
+
+    def __init__(self, database: Database, bound: Bound, refused: Refuse, *, retry: float) -> None:
         self._database = database
+        self._retry = retry
         self._bound = bound
         self._refused = refused
         self._waiting: dict[Channel, None] = {}
@@ -73,9 +76,15 @@ class Binder:
                 await self._settle(channels)
             except Exception as error:  # noqa: BLE001 — the rim of the task: if it ended, no channel would ever be told again
                 log.warning("subscriptions must wait (%s: %s)", type(error).__name__, error)
-                self._waiting |= dict.fromkeys(channels)
-                await asyncio.sleep(RETRY)
-                self._work.set()
+                self._put_off(channels, str(error))
+
+    def _put_off(self, channels: list[Channel], why: str) -> None:
+        """Tells these channels why, and tries again in one to two times `retry` seconds (PROTOCOL 1.4)."""
+        loop = asyncio.get_running_loop()
+        for channel in channels:
+            if channel.open:
+                self._refused(channel, why)
+                loop.call_later(self._retry * (1 + channel.socket % 16 / 16), self.bind, channel)
 
     async def _settle(self, channels: list[Channel]) -> None:
         """Answers these channels; input that PostgreSQL cannot take at all (a NUL, say) costs only its own channel."""
@@ -111,6 +120,8 @@ class Binder:
                 if condition is not None and not problem:
                     values = tuple(answer["canonical"])
                     conditions.append(replace(condition, values=values, type_name=answer["type_name"]))
+            for _column in binding.select or ():
+                problem = problem or _problem(binding, next(answers))
             bindings.append(replace(binding, conditions=tuple(conditions)))
         if not channel.open:
             return
@@ -128,7 +139,9 @@ def _items(channel: Channel) -> Iterator[dict[str, Any]]:
             if condition is None:
                 yield {**place, "column": None, "values": []}
             else:
-                yield {**place, "column": condition.column, "values": condition.values}
+                yield {**place, "column": condition.column, "values": condition.values, "op": condition.op}
+        for column in binding.select or ():
+            yield {**place, "column": column, "values": [], "op": "select"}
 
 
 def _problem(binding: Binding, answer: Record) -> str:

@@ -1,4 +1,4 @@
-"""One Realtime socket as a state machine: frames in, frames and effects out; no I/O (PROTOCOL 1.3 to 1.7)."""
+"""One Realtime socket as a state machine: frames in, frames and effects out; no I/O (PROTOCOL 1.3 to 1.8)."""
 
 from __future__ import annotations
 
@@ -7,42 +7,58 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from reference_server.realtime.filters import FilterError
-from reference_server.realtime.frames import Malformed, Push, Version, decode, encode
+import orjson
+
+from reference_server.realtime.channel import Channel, Rights
+from reference_server.realtime.frames import (
+    Malformed,
+    Message,
+    Payload,
+    Push,
+    UserBroadcast,
+    Version,
+    decode,
+    encode,
+)
 from reference_server.realtime.identity import Denied, Identity, Now, Verify, expired, identify
-from reference_server.realtime.subscriptions import Binding, binding_id, parse_binding
+from reference_server.realtime.joining import JoinRefused, as_map, check_topic, make_channel, read_config
+from reference_server.realtime.presence import Metas
+from reference_server.realtime.quotas import TOO_MANY_PRESENCES, JoinFlood, Quotas
 
 log = logging.getLogger(__name__)
 
-TOPIC_PREFIX = "realtime:"
-MAX_BINDINGS = 100
-
-
-@dataclass(slots=True, eq=False)
-class Channel:
-    """A joined topic of one socket. `problem` is set instead of bindings where a filter could not be parsed."""
-
-    socket: int
-    version: Version
-    topic: str
-    join_ref: Any
-    identity: Identity
-    bindings: tuple[Binding, ...] = ()
-    problem: str = ""
-    ack: bool = False
-    echo: bool = False
-    open: bool = True
-
-    @property
-    def name(self) -> str:
-        return self.topic.removeprefix(TOPIC_PREFIX)
+TRACK_CALLS, TRACK_WINDOW = 5, 30.0
+"""Presence pushes that one channel may make, in so many seconds (PROTOCOL 1.6)."""
+FLOODED = (1001, "too many joins per second")
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
     """Write this frame."""
 
-    frame: str
+    frame: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendLate:
+    """Write this frame after the time that a refused join is held back."""
+
+    frame: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the whole socket."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authorize:
+    """Ask what this private channel's identity may do there, and give the answer to `authorized`."""
+
+    channel: Channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +70,51 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The channel is over: end its subscription and timers."""
+    """The channel is over: end its subscription, presence and timers."""
 
     channel: Channel
 
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """Tell everybody else on the topic (and the sender himself, where he asked for it)."""
+    """Tell everybody else in the room (and the sender himself, where he asked for it)."""
 
     channel: Channel
-    payload: dict[str, Any]
+    message: Message
 
 
-Effect = Send | Joined | Left | Broadcast
+@dataclass(frozen=True, slots=True)
+class ShowPresence:
+    """Tell the channel who is present."""
+
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The channel is present with this map; None: it is not present any more."""
+
+    channel: Channel
+    meta: dict[str, Any] | None
+
+
+Effect = Send | SendLate | Close | Authorize | Joined | Left | Broadcast | ShowPresence | Track
 
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """The channels of one socket, number `socket` in this process, that was opened with `apikey`."""
+    """The channels of one socket, number `socket` in this process, that was opened with `apikey`.
+
+    `now` is Unix time in seconds, `quotas` are shared by all sockets of the process.
+    """
 
     socket: int
     version: Version
     apikey: str
     verify: Verify
     now: Now
+    quotas: Quotas
+    private_only: bool = False
     channels: dict[str, Channel] = field(default_factory=dict)
     _identity: Identity | None = None
 
@@ -94,15 +130,44 @@ class Connection:
         if push.event == "phx_join":
             return self._join(push)
         channel = self.channels.get(push.topic)
-        if channel is None:
+        if channel is None or not (channel.joined or push.event == "phx_leave"):
             # Leaving what was never joined is fine; anything else is not (PROTOCOL 1.6).
             status, response = ("ok", {}) if push.event == "phx_leave" else ("error", {"reason": "unmatched topic"})
             return [self._reply(push, status, response)]
         handle = _HANDLERS.get(push.event)
         if handle is None:
+            self.quotas.messages.add()
             log.info("socket %d: dropped an event %r on %r", self.socket, push.event, push.topic)
             return []
         return handle(self, channel, push)
+
+    def authorized(self, channel: Channel, rights: Rights) -> list[Effect]:
+        """What the channel's identity may do in its private room; it joins, stays, or goes."""
+        if not channel.open:
+            return []
+        former, channel.rights = channel.rights, rights
+        if channel.joined:
+            if rights.may_read and not rights.loses_reading(former):
+                return []
+            lost = "no longer have permission" if rights.may_read or former.may_read else "do not have permissions"
+            return self._shut(channel, f"You {lost} to read from this Channel topic: {channel.name}")
+        if rights.may_read:
+            channel.joined = True
+            return self._welcome(channel)
+        return self.refuse(
+            channel, f"Unauthorized: You do not have permissions to read from this Channel topic: {channel.name}"
+        )
+
+    def refuse(self, channel: Channel, reason: str) -> list[Effect]:
+        """The private channel cannot be joined, or cannot be kept."""
+        if not channel.open:
+            return []
+        if channel.joined:
+            return self._shut(channel, reason)
+        ref = channel.join_ref
+        payload = {"status": "error", "response": {"reason": reason}}
+        reply = encode(self.version, channel.topic, "phx_reply", payload, ref=ref, join_ref=ref)
+        return [self._forget(channel), SendLate(reply)]
 
     def subscribed(self, channel: Channel) -> list[Effect]:
         """The channel's database subscription is made."""
@@ -114,9 +179,15 @@ class Connection:
 
     def expire(self, channel: Channel) -> list[Effect]:
         """The channel's token has run out."""
-        if not channel.open:
-            return []
-        return self._shut(channel, expired(channel.identity.claims, self.now).sentence)
+        return self.shut(channel, expired(channel.identity.claims, self.now).sentence)
+
+    def shut(self, channel: Channel, message: str) -> list[Effect]:
+        """The server ends the channel, and says why."""
+        return self._shut(channel, message) if channel.open else []
+
+    def presence_state(self, channel: Channel, metas: Metas) -> str:
+        """The frame that tells who is present."""
+        return encode(self.version, channel.topic, "presence_state", metas, join_ref=channel.join_ref)
 
     def close(self) -> list[Effect]:
         """The socket is gone."""
@@ -132,71 +203,112 @@ class Connection:
             effects += [self._forget(former), self._closed(former)]
         try:
             channel = self._make_channel(push)
-        except _JoinRefused as refusal:
-            return [*effects, self._reply(push, "error", {"reason": str(refusal)})]
+        except JoinRefused as refusal:
+            reply = self._reply(push, "error", {"reason": str(refusal)})
+            return [*effects, reply if refusal.unmatched else SendLate(reply.frame)]
+        except JoinFlood as flood:
+            return [*effects, self._reply(push, "error", {"reason": str(flood)}), Close(*FLOODED)]
         self.channels[push.topic] = channel
-        config = _map(push.payload.get("config"))
-        listed = [{**params, "id": binding_id(params)} for params in _bindings(config)]
-        effects.append(self._reply(push, "ok", {"postgres_changes": listed}))
-        if _is_true(_map(config.get("presence")).get("enabled")):
-            effects.append(self._send(channel, "presence_state", {}))
-        effects.append(Joined(channel))
-        return effects
+        return effects + ([Authorize(channel)] if channel.private else self._welcome(channel))
 
     def _make_channel(self, push: Push) -> Channel:
-        if not push.topic.startswith(TOPIC_PREFIX):
-            raise _JoinRefused("unmatched topic")
-        if push.topic == TOPIC_PREFIX:
-            raise _JoinRefused("TopicNameRequired: You must provide a topic name")
-        if not isinstance(push.payload, dict):
-            raise _JoinRefused("Unknown Error on Channel")
-        config = _map(push.payload.get("config"))
-        try:
-            identity = self._identify(push.payload.get("access_token"))
-        except Denied as denied:
-            raise _JoinRefused(str(denied)) from denied
-        channel = Channel(self.socket, self.version, push.topic, push.join_ref or push.ref, identity)
-        if _is_true(config.get("private")):
-            # Private channels are not served: nobody has been given the right to read one.
-            raise _JoinRefused(
-                f"Unauthorized: You do not have permissions to read from this Channel topic: {channel.name}"
-            )
-        broadcast = _map(config.get("broadcast"))
-        channel.ack, channel.echo = _is_true(broadcast.get("ack")), _is_true(broadcast.get("self"))
-        try:
-            channel.bindings = tuple(parse_binding(params) for params in _bindings(config))
-        except FilterError as error:
-            channel.problem = str(error)
-        return channel
+        check_topic(push.topic)
+        config = read_config(push.payload, private_only=self.private_only)
+        reason = self.quotas.admit(self.socket, len(self.channels))
+        if reason is not None:
+            raise JoinRefused(reason)
+        return make_channel(self.socket, self.version, push, config, self._identify)
+
+    def _welcome(self, channel: Channel) -> list[Effect]:
+        self.quotas.joined(self.socket)
+        ref = channel.join_ref
+        payload = {"status": "ok", "response": {"postgres_changes": channel.listed}}
+        reply = encode(self.version, channel.topic, "phx_reply", payload, ref=ref, join_ref=ref)
+        effects: list[Effect] = [Send(reply)]
+        if channel.presence and channel.rights.read_presence:
+            effects.append(ShowPresence(channel))
+        return [*effects, Joined(channel)]
 
     def _identify(self, token: Any) -> Identity:
         if not isinstance(token, str) or not token or token.startswith("sb_"):
             token = self.apikey
         known = self._identity
-        if known is None or known.token != token or known.claims.expires_at <= self.now():
-            known = self._identity = identify(token, self.verify, self.now)
-        return known
+        if known is not None and known.token == token and known.claims.expires_at > self.now():
+            return known
+        self._identity = identify(token, self.verify, self.now)
+        return self._identity
 
-    # ------------------------------------------------------------ pushes to a joined channel
+    # ------------------------------------------------------------ on a joined channel
 
     def _leave(self, channel: Channel, push: Push) -> list[Effect]:
         return [self._forget(channel), self._reply(push, "ok", {}), self._closed(channel)]
 
     def _access_token(self, channel: Channel, push: Push) -> list[Effect]:
-        token = _map(push.payload).get("access_token")
+        token = as_map(push.payload).get("access_token")
         if not isinstance(token, str) or token.startswith("sb_") or token == channel.identity.token:
             return []
         try:
             channel.identity = self._identify(token)
         except Denied as denied:
             return self._shut(channel, denied.sentence)
-        return [Joined(channel)]
+        return [*([Authorize(channel)] if channel.private else []), Joined(channel)]
 
     def _broadcast(self, channel: Channel, push: Push) -> list[Effect]:
-        effects: list[Effect] = [Broadcast(channel, _map(push.payload))]
-        if channel.ack:
-            effects.append(self._reply(push, "ok", {}))
-        return effects
+        if not channel.rights.write_broadcast:
+            return []
+        payload = push.payload
+        if isinstance(payload, UserBroadcast):
+            message: Message = payload
+            size = len(payload.payload)
+        else:
+            message = Payload(as_map(payload))
+            size = len(orjson.dumps(message.body))
+        self.quotas.messages.add()
+        if not self.quotas.takes_broadcast(size):
+            return [self._reply(push, "error", {"reason": "payload_size_exceeded"})] if channel.ack else []
+        return [Broadcast(channel, message), *([self._reply(push, "ok", {})] if channel.ack else [])]
+
+    def _presence(self, channel: Channel, push: Push) -> list[Effect]:
+        payload = as_map(push.payload)
+        event = payload.get("event")
+        if not isinstance(event, str):
+            return [self._reply(push, "ok", {})]
+        if not self._may_track(channel):
+            return self._shut(channel, "Client presence rate limit exceeded")
+        if event.lower() == "track":
+            return self._track(channel, push, payload.get("payload", {}))
+        if event.lower() == "untrack":
+            channel.tracked = None
+            return [self._reply(push, "ok", {}), Track(channel, None)]
+        return [self._reply(push, "error", {"reason": "unknown_presence_event"})]
+
+    def _track(self, channel: Channel, push: Push, meta: Any) -> list[Effect]:
+        if not channel.rights.write_presence:
+            return [self._reply(push, "error", {"reason": "unauthorized"})]
+        if not isinstance(meta, dict):
+            return [self._reply(push, "error", {"reason": "Presence track payload must be a map"})]
+        reply = self._reply(push, "ok", {})
+        if meta == channel.tracked:
+            return [reply]
+        if not self.quotas.takes_broadcast(len(orjson.dumps(meta))):
+            return self._shut(channel, "Track message size exceeded")
+        if not self.quotas.take_presence():
+            return self._shut(channel, TOO_MANY_PRESENCES)
+        channel.tracked = meta
+        effects: list[Effect] = [reply]
+        if not channel.presence:  # this push is what enables it: those who are there already must be shown
+            channel.presence = True
+            if channel.rights.read_presence:
+                effects.append(ShowPresence(channel))
+        return [*effects, Track(channel, meta)]
+
+    def _may_track(self, channel: Channel) -> bool:
+        now = self.now()
+        if now > channel.track_window_ends:
+            channel.track_calls, channel.track_window_ends = 1, now + TRACK_WINDOW
+            return True
+        channel.track_calls += 1
+        return channel.track_calls <= TRACK_CALLS
 
     # ------------------------------------------------------------ frames
 
@@ -219,37 +331,12 @@ class Connection:
 
     def _system(self, channel: Channel, extension: str, status: str, message: str) -> Send:
         payload = {"channel": channel.name, "extension": extension, "message": message, "status": status}
-        return self._send(channel, "system", payload)
-
-    def _send(self, channel: Channel, event: str, payload: dict[str, Any]) -> Send:
-        return Send(encode(self.version, channel.topic, event, payload, join_ref=channel.join_ref))
+        return Send(encode(self.version, channel.topic, "system", payload, join_ref=channel.join_ref))
 
 
 _HANDLERS: dict[str, Callable[[Connection, Channel, Push], list[Effect]]] = {
     "phx_leave": Connection._leave,
     "access_token": Connection._access_token,
     "broadcast": Connection._broadcast,
+    "presence": Connection._presence,
 }
-
-
-class _JoinRefused(Exception):
-    """A join that is answered with an error; its text is the reason that the client is told."""
-
-
-def _bindings(config: dict[str, Any]) -> list[dict[str, Any]]:
-    listed = config.get("postgres_changes")
-    if listed is None:
-        return []
-    if not isinstance(listed, list) or not all(isinstance(params, dict) for params in listed):
-        raise _JoinRefused("Unknown Error on Channel")
-    if len(listed) > MAX_BINDINGS:
-        raise _JoinRefused("ChannelRateLimitReached: Too many channels")
-    return listed
-
-
-def _map(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _is_true(value: Any) -> bool:
-    return value is True or value == "true"  # the clients send booleans as strings at times

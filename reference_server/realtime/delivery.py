@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import orjson
 
 from reference_server.db import Record
-from reference_server.realtime.connection import Channel
+from reference_server.realtime.channel import Channel
 from reference_server.realtime.frames import Version, encode_change
 from reference_server.realtime.identity import Identity
-from reference_server.realtime.subscriptions import SubscriptionIndex
-from reference_server.realtime.tables import Change, Table
+from reference_server.realtime.subscriptions import Subscription, SubscriptionIndex
+from reference_server.realtime.tables import Change, Table, View
 
-Seen = set[tuple[int, str, int, int]]
+Place = tuple[int, str, int, int]
+Seen = set[Place]
 """(table, role, subscriber, place) of each row that its subscriber sees, numbered as in its inquiry."""
+Expression = tuple[str, str, bool]
+"""A value, a regular expression of PostgreSQL's, and whether case is ignored."""
 
 
 @dataclass(slots=True)
@@ -56,19 +60,28 @@ class Inquiry:
             [orjson.dumps(list(question.places)).decode() for question in asked],
         )
 
-    def seen(self, answers: Iterable[Record]) -> Iterator[tuple[int, str, int, int]]:
+    def seen(self, answers: Iterable[Record]) -> Iterator[Place]:
         """What the answers of that query say."""
         return ((self.table.relation.oid, self.role, answer[0], answer[1]) for answer in answers)
 
 
 @dataclass(slots=True)
 class Candidate:
-    """A change and a channel that it may concern; `asks` is what must be seen, None where nobody is asked."""
+    """A change and a channel that it may concern, by some of its bindings.
+
+    `ids` are the bindings that match, each with the expressions that must match too and those that must not; `asks` is
+    what must be seen, None where nobody is asked.
+    """
 
     change: Change
     channel: Channel
-    ids: tuple[int, ...]
-    asks: tuple[int, str, int, int] | None
+    view: View
+    asks: Place | None
+    ids: list[tuple[int, tuple[tuple[Expression, bool], ...]]] = field(default_factory=list)
+
+    def matching(self, matched: AbstractSet[Expression]) -> tuple[int, ...]:
+        """The ids of the bindings whose expressions say yes."""
+        return tuple(number for number, asked in self.ids if all((one in matched) != negate for one, negate in asked))
 
 
 @dataclass(slots=True)
@@ -83,39 +96,67 @@ class Plan:
         """The transactions that must be over before anything is asked."""
         return sorted({candidate.change.xid for candidate in self.candidates if candidate.asks})
 
-    def frames(self, seen: Seen) -> Iterator[tuple[Channel, str]]:
+    @property
+    def expressions(self) -> list[Expression]:
+        """The values that must be matched against regular expressions."""
+        return sorted({one for item in self.candidates for _id, asked in item.ids for one, _negate in asked})
+
+    def frames(self, seen: Seen, matched: AbstractSet[Expression] = frozenset()) -> Iterator[tuple[Channel, str]]:
         """The frames for those who see their rows, in commit order; equal frames are encoded once."""
-        encoded: dict[tuple[Change, Version, str, tuple[int, ...]], str] = {}
+        encoded: dict[tuple[Change, View, Version, str, tuple[int, ...]], str] = {}
         for candidate in self.candidates:
             channel = candidate.channel
             if not channel.open or (candidate.asks is not None and candidate.asks not in seen):
                 continue
-            key = (candidate.change, channel.version, channel.topic, candidate.ids)
+            ids = candidate.matching(matched)
+            if not ids:
+                continue
+            key = (candidate.change, candidate.view, channel.version, channel.topic, ids)
             frame = encoded.get(key)
             if frame is None:
-                data = candidate.change.data()
-                frame = encoded[key] = encode_change(channel.version, channel.topic, candidate.ids, data)
+                data = candidate.change.data(candidate.view)
+                frame = encoded[key] = encode_change(channel.version, channel.topic, ids, data)
             yield channel, frame
 
 
 def plan(changes: Iterable[Change], index: SubscriptionIndex[Channel]) -> Plan:
     """Finds the channels that a batch of changes may concern, and what each must be asked for.
 
-    Everybody who passes the filters is asked for, except for a DELETE: the row is gone, so nobody can be asked, and
-    everybody who passes is told (PROTOCOL 1.5, RLS semantics 3). A table without primary key cannot be asked for.
+    Where a table's rows are guarded, everybody who passes the filters is asked for, except for a DELETE: the row is
+    gone, so nobody can be asked, and everybody who passes is told (PROTOCOL 1.5, RLS semantics 3).
     """
     inquiries: dict[tuple[int, str], Inquiry] = {}
     candidates: list[Candidate] = []
     for change in changes:
-        table = change.table
-        for channel, ids in index.interested(change).items():
-            asks: tuple[int, str, int, int] | None = None
-            if change.kind != "DELETE":
-                if not table.key:
-                    continue
-                which = (table.relation.oid, channel.identity.claims.role)
-                inquiry = inquiries.setdefault(which, Inquiry(table, which[1]))
-                question = inquiry.question(channel.identity)
-                asks = (*which, question.number, question.place(table.key_text(change.row)))
-            candidates.append(Candidate(change, channel, tuple(ids), asks))
+        found: dict[tuple[Channel, View], Candidate] = {}
+        for subscription in index.interested(change):
+            channel = subscription.owner
+            role = channel.identity.claims.role
+            view = change.table.view(role, subscription.binding.select, change.kind)
+            candidate = found.get((channel, view))
+            if candidate is None:
+                asks = _ask(change, channel, view, inquiries)
+                candidate = found[channel, view] = Candidate(change, channel, view, asks)
+            candidate.ids.append((subscription.binding.id, _asked(subscription, change)))
+        candidates += found.values()
     return Plan(list(inquiries.values()), candidates)
+
+
+def _ask(change: Change, channel: Channel, view: View, inquiries: dict[tuple[int, str], Inquiry]) -> Place | None:
+    table = change.table
+    if change.kind == "DELETE" or view.error or not table.row_security:
+        return None
+    which = (table.relation.oid, channel.identity.claims.role)
+    inquiry = inquiries.get(which)
+    if inquiry is None:
+        inquiry = inquiries[which] = Inquiry(table, which[1])
+    question = inquiry.question(channel.identity)
+    return (*which, question.number, question.place(table.key_text(change.row)))
+
+
+def _asked(subscription: Subscription[Channel], change: Change) -> tuple[tuple[Expression, bool], ...]:
+    if not subscription.asked:
+        return ()
+    return tuple(
+        ((change.value(one.column) or "", one.values[0], one.op == "imatch"), one.negate) for one in subscription.asked
+    )

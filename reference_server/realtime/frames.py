@@ -1,7 +1,8 @@
-"""The two frame formats of the Realtime wire, text only: what a client sends and what it is sent (PROTOCOL 1.2)."""
+"""The two frame formats of the Realtime wire: what a client sends and what it is sent (PROTOCOL 1.2)."""
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,12 +27,37 @@ class Push:
     join_ref: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class UserBroadcast:
+    """A broadcast that came as a binary frame: `payload` is what the user sent, JSON text or any bytes."""
+
+    event: str
+    payload: bytes
+    json: bool
+    meta: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A broadcast that came as JSON: the frame's payload as it came, `{"type": "broadcast", "event": …, …}`."""
+
+    body: Any
+
+
+Message = UserBroadcast | Payload
+
+_PUSHED, _TOLD = 3, 4  # the kinds of binary frame: towards the server, towards the client
+_PUSH_HEAD = struct.Struct("7B")
+
+
 def decode(version: Version, text: str | bytes) -> Push:
-    """Reads a client's frame.
+    """Reads a client's frame; the payload of a binary one is a `UserBroadcast`.
 
     Raises:
         Malformed: not JSON, or not of this version's shape.
     """
+    if version == "2.0.0" and isinstance(text, bytes) and text[:1] == bytes((_PUSHED,)):
+        return _decode_binary(text)
     try:
         frame = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -43,6 +69,29 @@ def decode(version: Version, text: str | bytes) -> Push:
     if not _is_ref(ref) or not _is_ref(join_ref):
         raise Malformed("ref and join_ref must be strings or null")
     return Push(topic, event, payload, ref, join_ref)
+
+
+def _decode_binary(data: bytes) -> Push:
+    if len(data) < _PUSH_HEAD.size:
+        raise Malformed("a binary frame cut short")
+    _kind, *lengths, encoding = _PUSH_HEAD.unpack_from(data)
+    if encoding not in {0, 1}:
+        raise Malformed(f"a payload of unknown encoding {encoding}")
+    parts, at = list[bytes](), _PUSH_HEAD.size
+    for length in lengths:
+        parts.append(data[at : at + length])
+        at += length
+    if at > len(data):
+        raise Malformed("a binary frame cut short")
+    meta, payload = parts.pop(), data[at:]
+    try:
+        join_ref, ref, topic, event = (part.decode() for part in parts)
+        if encoding == 1:
+            orjson.loads(payload)
+    except ValueError as error:
+        raise Malformed(f"a binary frame whose text is none ({error})") from error
+    told = UserBroadcast(event, payload, encoding == 1, meta)
+    return Push(topic, "broadcast", told, ref or None, join_ref or None)
 
 
 def _fields_v1(frame: Any) -> tuple[Any, ...]:
@@ -70,6 +119,20 @@ def encode(version: Version, topic: str, event: str, payload: Any, *, ref: Any =
     if version == "1.0.0":
         return orjson.dumps({"topic": topic, "event": event, "payload": payload, "ref": ref}).decode()
     return orjson.dumps([join_ref, ref, topic, event, payload]).decode()
+
+
+def encode_broadcast(version: Version, topic: str, message: Message) -> str | bytes | None:
+    """Writes a broadcast to a client. None where its version cannot carry it: bytes that are no JSON, in 1.0.0."""
+    if isinstance(message, Payload):
+        return encode(version, topic, "broadcast", message.body)
+    if version == "1.0.0":
+        if not message.json:
+            return None
+        body = {"type": "broadcast", "event": message.event, "payload": orjson.Fragment(message.payload)}
+        return encode(version, topic, "broadcast", body)
+    names = (topic.encode(), message.event.encode(), message.meta)
+    head = bytes((_TOLD, *map(len, names), int(message.json)))
+    return b"".join((head, *names, message.payload))
 
 
 def encode_change(version: Version, topic: str, ids: tuple[int, ...], data: bytes) -> str:

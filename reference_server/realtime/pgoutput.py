@@ -116,10 +116,20 @@ class Origin:
     name: str
 
 
-Message = Relation | Begin | Commit | Insert | Update | Delete | Truncate | Type | Origin
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What somebody wrote into the log with `pg_logical_emit_message`; `prefix` says for whom."""
+
+    lsn: int
+    prefix: str
+    content: bytes
+
+
+Message = Told | Relation | Begin | Commit | Insert | Update | Delete | Truncate | Type | Origin
 
 _BEGIN = struct.Struct(">QqI")
 _COMMIT = struct.Struct(">BQQq")
+_TOLD = struct.Struct(">BQ")
 _COLUMN = struct.Struct(">Ii")
 _U32 = struct.Struct(">I")
 _U16 = struct.Struct(">H")
@@ -254,6 +264,16 @@ def _type(reader: _Reader) -> Type:
     return Type(oid, reader.text() or "pg_catalog", reader.text())
 
 
+def _told(reader: _Reader) -> Told:
+    _flags, lsn = reader.unpack(_TOLD)
+    prefix = reader.text()
+    (length,) = reader.unpack(_U32)
+    content = reader.data[reader.at : reader.at + length]
+    if len(content) < length:
+        raise Malformed("content runs past the end of its message")
+    return Told(lsn, prefix, content)
+
+
 def _origin(reader: _Reader) -> Origin:
     (lsn,) = reader.unpack(_U64)
     return Origin(lsn, reader.text())
@@ -269,4 +289,5 @@ _PARSERS: dict[int, Callable[[_Reader], Message]] = {
     ord("T"): _truncate,
     ord("Y"): _type,
     ord("O"): _origin,
+    ord("M"): _told,
 }

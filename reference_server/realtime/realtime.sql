@@ -10,12 +10,13 @@ $$;
 -- Reads whole transactions until about `p_most` messages have come, and moves the slot behind them.
 create function gurukul.realtime_read(p_slot text, p_most int) returns setof bytea language sql as $$
     select data from pg_logical_slot_get_binary_changes(
-        p_slot, null, p_most, 'proto_version', '1', 'publication_names', 'supabase_realtime')
+        p_slot, null, p_most, 'proto_version', '1', 'publication_names', 'supabase_realtime', 'messages', 'true')
 $$;
 
--- What the log does not say of a table: the names of its types, its primary key, whether rows are guarded.
+-- What the log does not say of a table: the names of its types, its primary key, whether rows are guarded, and which
+-- columns each role may select.
 create function gurukul.realtime_table(p_table oid)
-returns table (names text[], type_names text[], key_names text[], row_security boolean)
+returns table (names text[], type_names text[], key_names text[], row_security boolean, anon text[], authenticated text[])
 language sql stable as $$
     select array(select a.attname::text from pg_attribute a
                   where a.attrelid = p_table and a.attnum > 0 and not a.attisdropped order by a.attnum),
@@ -26,34 +27,41 @@ language sql stable as $$
                   cross join unnest(i.indkey::int2[]) with ordinality k (attnum, n)
                    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
                   where i.indrelid = p_table and i.indisprimary order by n),
-           relrowsecurity
+           relrowsecurity,
+           array(select a.attname::text from pg_attribute a where a.attrelid = p_table and a.attnum > 0
+                    and not a.attisdropped and has_column_privilege('anon', p_table, a.attnum, 'select')),
+           array(select a.attname::text from pg_attribute a where a.attrelid = p_table and a.attnum > 0
+                    and not a.attisdropped and has_column_privilege('authenticated', p_table, a.attnum, 'select'))
       from pg_class where oid = p_table
 $$;
 
 -- Checks bindings before they are made: is the table published, may the role read the filter's column, does the value
--- have its type. Items are {role, schema, table, column, values}; `table` may be null (all), `column` may be null (no
--- filter). Answers in the items' order; `canonical` are the values as their type's output function
--- writes them, which is how the log has them too (a cast to text differs: `true`, not `t`).
+-- have its type, does the operator take it. Items are {role, schema, table, column, values, op}; `schema` and `table` may
+-- be null (all), `column` may be null (no filter), `op` may be `select` (a column that is wanted). Answers in the items'
+-- order; `canonical` are the values as their type's output function writes them, which is how the log has them too (a
+-- cast to text differs: `true`, not `t`).
 create function gurukul.realtime_check(p_items jsonb)
 returns table (n int, published boolean, error text, type_name text, canonical text[])
 language plpgsql as $$
 declare
     item jsonb;
     found record;
-    publication constant text[] := array(
-        select format('%I.%I', schemaname, tablename) || ' ' || schemaname
-          from pg_publication_tables where pubname = 'supabase_realtime');
+    op text;
     place text;
+    schemas constant text[] := array(
+        select schemaname from pg_publication_tables where pubname = 'supabase_realtime' order by schemaname, tablename);
+    tables constant text[] := array(
+        select tablename from pg_publication_tables where pubname = 'supabase_realtime' order by schemaname, tablename);
 begin
     n := 0;
     for item in select jsonb_array_elements(p_items) loop
         n := n + 1;
         error := null; type_name := null; canonical := null;
+        op := coalesce(item ->> 'op', 'eq');
         place := format('%I.%I', item ->> 'schema', coalesce(item ->> 'table', ''));
         published := exists (
-            select from unnest(publication) known
-             where case when item ->> 'table' is null then split_part(known, ' ', 2) = item ->> 'schema'
-                        else split_part(known, ' ', 1) = place end);
+            select from unnest(schemas, tables) known (s, t)
+             where s = coalesce(item ->> 'schema', s) and t = coalesce(item ->> 'table', t));
         if published and item ->> 'column' is not null then
             begin
                 select t.typname::text as name, format_type(a.atttypid, a.atttypmod) as type into found
@@ -62,11 +70,24 @@ begin
                    and a.attnum > 0 and not a.attisdropped
                    and has_column_privilege(item ->> 'role', a.attrelid, a.attnum, 'select');
                 if found.name is null then
-                    raise exception 'invalid column for filter %', item ->> 'column';
+                    raise exception 'invalid column for % %', case op when 'select' then op else 'filter' end, item ->> 'column';
                 end if;
-                execute format('select array(select format(''%%s'', v::%s) from jsonb_array_elements_text($1) v)', found.type)
-                   into canonical using item -> 'values';
                 type_name := found.name;
+                canonical := array(select jsonb_array_elements_text(item -> 'values'));
+                case
+                    when op = 'select' then null;
+                    when op in ('like', 'ilike') then execute format('select null::%s %s $1', found.type, op) using canonical[1];
+                    when op in ('match', 'imatch') then
+                        execute format('select null::%s ~ $1', found.type) using canonical[1];
+                        perform '' ~ canonical[1];
+                    when op = 'is' then
+                        if canonical[1] not in ('null', 'not_null') then
+                            execute format('select null::%s is true', found.type);
+                        end if;
+                    else
+                        execute format('select array(select format(''%%s'', v::%s) from unnest($1) v)', found.type)
+                           into canonical using canonical;
+                end case;
             exception when others then
                 error := sqlerrm;
             end;
@@ -74,6 +95,13 @@ begin
         return next;
     end loop;
 end
+$$;
+
+-- Which of the values match their regular expressions? PostgreSQL's own, so only PostgreSQL can say.
+create function gurukul.realtime_matches(p_values text[], p_patterns text[], p_ignore_case boolean[])
+returns boolean[] language sql stable as $$
+    select array_agg(case when c then v ~* p else v ~ p end order by n)
+      from unnest(p_values, p_patterns, p_ignore_case) with ordinality u (v, p, c, n)
 $$;
 
 -- The log tells of a commit a moment BEFORE that transaction becomes visible to others (its record is flushed, then it
@@ -160,3 +188,74 @@ begin
     return format('select * from pg_temp.realtime_sees_%s($1, $2, $3, $4)', p_table);
 end
 $make$;
+
+-- ---------------------------------------------------------------- private channels
+-- As in Supabase, who may use a private channel is decided by policies on this table: a SELECT policy to read, an INSERT
+-- policy to write, each for the extension `broadcast` or `presence`; `realtime.topic()` is the topic in question.
+-- There is no policy here: without one, nobody may use a private channel.
+create schema realtime;
+create table realtime.messages (
+    id           uuid not null default gen_random_uuid() primary key,
+    topic        text not null,
+    extension    text not null,
+    payload      jsonb,
+    event        text,
+    private      boolean default false,
+    updated_at   timestamp not null default now(),
+    inserted_at  timestamp not null default now()
+);
+alter table realtime.messages enable row level security;
+create function realtime.topic() returns text language sql stable as $$
+    select nullif(current_setting('realtime.topic', true), '')
+$$;
+grant usage on schema realtime to anon, authenticated;
+grant select, insert on realtime.messages to anon, authenticated;
+grant execute on function realtime.topic() to anon, authenticated;
+
+-- What a caller may do in a private channel: rows are written and looked at in his place, and taken back. A policy that
+-- fails allows nothing.
+create function gurukul.realtime_authorize(p_role text, p_claims text, p_topic text)
+returns table (read_broadcast boolean, read_presence boolean, write_broadcast boolean, write_presence boolean)
+language plpgsql as $$
+declare
+    asked constant uuid[] := array[gen_random_uuid(), gen_random_uuid()];
+    kind text;
+    allowed boolean;
+begin
+    read_broadcast := false; read_presence := false; write_broadcast := false; write_presence := false;
+    begin
+        insert into realtime.messages (id, topic, extension, private)
+        values (asked[1], p_topic, 'broadcast', true), (asked[2], p_topic, 'presence', true);
+        perform set_config('realtime.topic', p_topic, true), set_config('request.jwt.claims', p_claims, true),
+                set_config('role', p_role, true);
+        select coalesce(bool_or(m.extension = 'broadcast'), false), coalesce(bool_or(m.extension = 'presence'), false)
+          into read_broadcast, read_presence from realtime.messages m where m.id = any(asked);
+        foreach kind in array array['broadcast', 'presence'] loop
+            begin
+                insert into realtime.messages (topic, extension, private) values (p_topic, kind, true);
+                allowed := true;
+            exception when insufficient_privilege then
+                allowed := false;
+            end;
+            if kind = 'broadcast' then write_broadcast := allowed; else write_presence := allowed; end if;
+        end loop;
+        raise exception using errcode = 'GK000', message = 'taken back';  -- with the rows goes the role
+    exception
+        when sqlstate 'GK000' then null;
+        when others then raise log 'realtime: the policies of private channels fail: %', sqlerrm;
+    end;
+    return next;
+end
+$$;
+
+-- ---------------------------------------------------------------- several instances
+-- Tells the other instances: what is written here is in the log, in order with everything else.
+create function gurukul.realtime_tell(p_content bytea) returns void language sql as $$
+    select pg_logical_emit_message(true, 'gurukul', p_content)
+$$;
+
+-- The instances that follow this database's log now: a slot is named for its instance and ends with its connection.
+create function gurukul.realtime_instances() returns setof text language sql as $$
+    select split_part(slot_name, '_', 2) from pg_replication_slots
+     where database = current_database() and slot_name ~ '^gurukul_[0-9a-f]{12}_[0-9]+$'
+$$;

@@ -1,4 +1,4 @@
-"""Realtime as a whole: sockets on one side, the change feed on the other, subscriptions in between.
+"""Realtime as a whole: sockets on one side, the change feed on the other, rooms and subscriptions in between.
 
 Half-open sockets are found by the ASGI server's own pings (RFC 6455 section 5.5.2). uvicorn's `websockets-sansio` sends
 them: a ping `ws_ping_interval` after the last pong, and it drops the connection when none comes within
@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,21 +24,33 @@ from starlette.types import Receive, Scope, Send
 
 from reference_server.auth.tokens import TokenVerifier
 from reference_server.db import Connection as DatabaseConnection
-from reference_server.db import Database
+from reference_server.db import Database, DatabaseError, Unavailable
+from reference_server.plans import PLANS
+from reference_server.realtime import connection as effects
+from reference_server.realtime.authorizer import rights_in
 from reference_server.realtime.binder import Binder
-from reference_server.realtime.connection import Broadcast, Channel, Connection, Effect, Joined, Left
-from reference_server.realtime.connection import Send as SendFrame
+from reference_server.realtime.broadcast_routes import broadcast_routes
+from reference_server.realtime.channel import Channel, room_of
+from reference_server.realtime.cluster import Cluster
+from reference_server.realtime.connection import Connection, Effect
 from reference_server.realtime.delivery import Seen, plan
+from reference_server.realtime.expressions import matching
 from reference_server.realtime.feed import Feed
-from reference_server.realtime.frames import encode
+from reference_server.realtime.frames import Message, Payload
+from reference_server.realtime.idle import Activity, sweep_interval
+from reference_server.realtime.quotas import Quotas
+from reference_server.realtime.rooms import Rooms
 from reference_server.realtime.socket import Socket
 from reference_server.realtime.subscriptions import Binding, SubscriptionIndex
 from reference_server.realtime.tables import Change
-from reference_server.realtime.upgrade import RefusedUpgrade, read_opening, refuse
+from reference_server.realtime.upgrade import RefusedUpgrade, parse_origins, read_opening, refuse
 from reference_server.sessions.liveness import Liveness
 from reference_server.settings import Settings
 
+log = logging.getLogger(__name__)
+
 PATH = "/realtime/v1/websocket"
+NO_DATABASE = "DatabaseLackOfConnections: Database can't accept more connections, Realtime won't connect"
 _LONGEST_TIMER = 86_400.0
 _GOING_AWAY = (1001, "the server stops")
 _STOP_TIMEOUT = 5.0
@@ -48,29 +62,51 @@ class Session:
 
     socket: Socket
     connection: Connection
+    activity: Activity
     users: set[UUID] = field(default_factory=set)
     timers: dict[Channel, asyncio.TimerHandle] = field(default_factory=dict)
 
 
 class Realtime:
-    """Serves the Realtime wire on the routes that `routes` returns, between `start` and `stop`."""
+    """Serves the Realtime wire on the routes that `routes` returns, between `start` and `stop`.
 
-    def __init__(self, settings: Settings, database: Database, verifier: TokenVerifier, liveness: Liveness) -> None:
+    `monotonic` is the clock of the rates, in seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        verifier: TokenVerifier,
+        liveness: Liveness,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
+        self._database = database
         self._verify: Callable[[str, float], Any] = verifier.verify
         self._liveness = liveness
+        self._origins = parse_origins(settings.allowed_origins)
         self._numbers = itertools.count(1)
         self._sessions: dict[int, Session] = {}
-        self._topics: dict[str, dict[Channel, None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._index: SubscriptionIndex[Channel] = SubscriptionIndex()
         self._empty = asyncio.Event()
-        self._binder = Binder(database, self._bound, self._refused)
+        self._stopping = False
+        instance = secrets.token_hex(6)
+        self.quotas = Quotas(PLANS[settings.plan], monotonic, lambda: self._cluster.elsewhere)
+        self._rooms = Rooms(instance, self.quotas, self._write, self._shut)
+        self._cluster = Cluster(database, instance, self._rooms, lambda: self.quotas.users)
+        self._binder = Binder(database, self._bound, self._refused, retry=settings.subscription_retry)
         self._feed = Feed(
             database,
             self._deliver,
             lambda: bool(self._index),
             poll=settings.feed_poll,
             batch=settings.feed_batch,
+            instance=instance,
+            hear=self._cluster.hear,
+            pressed=lambda: self._cluster.others and bool(self._rooms),
+            reopened=self._cluster.greet,
         )
 
     async def start(self) -> None:
@@ -81,21 +117,31 @@ class Realtime:
         """
         await self._feed.start()
         self._binder.start()
+        await self._cluster.start()
+        self._spawn(self._sweep())
 
     async def stop(self) -> None:
         """Closes the sockets that are still open and stops following the log. May be called twice."""
+        self._stopping = True
         for session in self._sessions.values():
             session.socket.close(*_GOING_AWAY)
         if self._sessions:
             self._empty.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), _STOP_TIMEOUT)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._cluster.stop()
         await self._binder.stop()
         await self._feed.stop()
 
     def routes(self) -> list[BaseRoute]:
-        """The WebSocket route of PROTOCOL 1.1."""
-        return [WebSocketRoute(PATH, _Endpoint(self.serve))]
+        """The WebSocket route of PROTOCOL 1.1, and the broadcasts over HTTP of 1.6."""
+        return [
+            WebSocketRoute(PATH, _Endpoint(self.serve)),
+            *broadcast_routes(self._verify, self._database, self.quotas, self.tell),
+        ]
 
     @property
     def sockets(self) -> int:
@@ -106,45 +152,68 @@ class Realtime:
         """One socket from its upgrade to its end (an ASGI application)."""
         await receive()  # websocket.connect
         try:
-            opening = read_opening(scope, self._verify, time.time)
+            opening = read_opening(scope, self._verify, time.time, self.quotas, self._origins)
         except RefusedUpgrade as refusal:
-            await refuse(scope, send, refusal)
+            await refuse(scope, send, refusal, self._settings.refusal_delay)
             return
         await send({"type": "websocket.accept"})
         number = next(self._numbers)
         stall = self._settings.ping_interval + self._settings.ping_timeout
         socket = Socket(number, receive, send, stall=stall)
-        connection = Connection(number, opening.version, opening.apikey, self._verify, time.time)
-        session = self._sessions[number] = Session(socket, connection)
+        connection = Connection(
+            number, opening.version, opening.apikey, self._verify, time.time, self.quotas, self._settings.private_only
+        )
+        now = asyncio.get_running_loop().time()
+        session = self._sessions[number] = Session(socket, connection, Activity(now, now))
+        if self._stopping:
+            socket.close(*_GOING_AWAY)
         try:
             await socket.run(lambda text: self._take(session, text))
         finally:
             self._end(session)
 
     def broadcast(self, topic: str, event: str, payload: dict[str, Any]) -> None:
-        """Tells all of this process who have joined `realtime:<topic>`, as a REST broadcast does (PROTOCOL 1.6)."""
-        self._tell(f"realtime:{topic}", {"type": "broadcast", "event": event, "payload": payload})
+        """Tells all who have joined `realtime:<topic>`, on any instance, as a REST broadcast does (PROTOCOL 1.6)."""
+        self.tell(room_of(topic, private=False), Payload({"type": "broadcast", "event": event, "payload": payload}))
+
+    def tell(self, room: str, message: Message, besides: Channel | None = None) -> None:
+        """Tells all in a room, here and on the other instances, but not `besides`."""
+        self._rooms.tell(room, message, besides)
+        self._cluster.tell_broadcast(room, message)
 
     # ------------------------------------------------------------ from the sockets
 
     def _take(self, session: Session, text: str | bytes) -> None:
+        session.activity.heard_at = asyncio.get_running_loop().time()
         for user in session.users:
             self._liveness.seen(user)
         self._apply(session, session.connection.receive(text))
 
-    def _apply(self, session: Session, effects: list[Effect]) -> None:
-        for effect in effects:
-            if isinstance(effect, SendFrame):
-                session.socket.send(effect.frame)
-            elif isinstance(effect, Joined):
-                self._joined(session, effect.channel)
-            elif isinstance(effect, Left):
-                self._left(session, effect.channel)
-            else:
-                self._broadcast(effect)
+    def _apply(self, session: Session, made: list[Effect]) -> None:
+        for effect in made:
+            match effect:
+                case effects.Send(frame):
+                    session.socket.send(frame)
+                case effects.SendLate(frame):
+                    asyncio.get_running_loop().call_later(self._settings.join_error_delay, session.socket.send, frame)
+                case effects.Close(code, reason):
+                    session.socket.close(code, reason, after_queue=True)
+                case effects.Authorize(channel):
+                    self._spawn(self._authorize(session, channel))
+                case effects.Joined(channel):
+                    self._joined(session, channel)
+                case effects.Left(channel):
+                    self._left(session, channel)
+                case effects.Broadcast(channel, message):
+                    self.tell(channel.room, message, None if channel.echo else channel)
+                case effects.ShowPresence(channel):
+                    session.socket.send(session.connection.presence_state(channel, self._rooms.state(channel.room)))
+                case effects.Track(channel, meta):
+                    self._cluster.tell_track(*self._rooms.track(channel, meta))
 
     def _joined(self, session: Session, channel: Channel) -> None:
-        self._topics.setdefault(channel.topic, {})[channel] = None
+        session.activity.channelless_since = None
+        self._rooms.enter(channel)
         user = channel.identity.user
         if user is not None and user not in session.users:
             session.users.add(user)
@@ -158,17 +227,18 @@ class Realtime:
 
     def _left(self, session: Session, channel: Channel) -> None:
         self._index.remove(channel)
-        members = self._topics.get(channel.topic, {})
-        members.pop(channel, None)
-        if not members:
-            self._topics.pop(channel.topic, None)
+        if self._rooms.leave(channel):
+            self._cluster.tell_track(*self._rooms.track(channel, None))
         timer = session.timers.pop(channel, None)
         if timer is not None:
             timer.cancel()
+        if not session.connection.channels:
+            session.activity.channelless_since = asyncio.get_running_loop().time()
 
     def _end(self, session: Session) -> None:
         self._apply(session, session.connection.close())
         number = session.socket.number
+        self.quotas.gone(number)
         for user in session.users:
             self._liveness.socket_closed(user, number)
         del self._sessions[number]
@@ -186,20 +256,42 @@ class Realtime:
         loop, delay = asyncio.get_running_loop(), min(left, _LONGEST_TIMER)
         session.timers[channel] = loop.call_later(delay, self._watch_expiry, session, channel)
 
-    def _broadcast(self, effect: Broadcast) -> None:
-        sender = effect.channel
-        self._tell(sender.topic, effect.payload, besides=None if sender.echo else sender)
+    async def _authorize(self, session: Session, channel: Channel) -> None:
+        identity = channel.identity
+        try:
+            rights = await rights_in(self._database, identity.claims, channel.name)
+        except (Unavailable, DatabaseError, OSError) as error:
+            log.warning("a private channel could not be judged: %s", error)
+            self._apply(session, session.connection.refuse(channel, NO_DATABASE))
+            return
+        if channel.identity is identity:  # else a newer token is being judged
+            self._apply(session, session.connection.authorized(channel, rights))
 
-    def _tell(self, topic: str, payload: dict[str, Any], besides: Channel | None = None) -> None:
-        frames: dict[str, str] = {}
-        for channel in self._topics.get(topic, ()):
-            if channel is besides:
-                continue
-            if channel.version not in frames:
-                frames[channel.version] = encode(channel.version, topic, "broadcast", payload)
-            self._sessions[channel.socket].socket.send(frames[channel.version])
+    async def _sweep(self) -> None:
+        """Closes the sockets that have been silent or without a channel for too long."""
+        silence, channelless = self._settings.socket_idle_timeout, self._settings.channelless_timeout
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(sweep_interval((silence, channelless)))
+            now = loop.time()
+            for session in tuple(self._sessions.values()):
+                verdict = session.activity.verdict(now, silence, channelless)
+                if verdict is not None:
+                    session.socket.close(*verdict)
 
-    # ------------------------------------------------------------ from the database
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # ------------------------------------------------------------ towards the sockets
+
+    def _write(self, channel: Channel, frame: str | bytes) -> None:
+        self._sessions[channel.socket].socket.send(frame)
+
+    def _shut(self, channel: Channel, message: str) -> None:
+        session = self._sessions[channel.socket]
+        self._apply(session, session.connection.shut(channel, message))
 
     def _bound(self, channel: Channel, bindings: tuple[Binding, ...], since: int) -> None:
         session = self._sessions[channel.socket]
@@ -219,8 +311,11 @@ class Realtime:
         for inquiry in work.inquiries:
             answers = await connection.fetch(inquiry.table.visibility, *inquiry.arguments(xids))
             seen.update(inquiry.seen(answers))
-        for channel, frame in work.frames(seen):
-            self._sessions[channel.socket].socket.send(frame)
+        expressions = work.expressions
+        matched = await matching(connection, expressions) if expressions else set()
+        for channel, frame in work.frames(seen, matched):
+            if self.quotas.take_change():
+                self._write(channel, frame)
 
 
 class _Endpoint:

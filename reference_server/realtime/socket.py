@@ -30,14 +30,14 @@ class Socket:
         self._receive = receive
         self._send = send
         self._stall = stall
-        self._queue: deque[str] = deque()
+        self._queue: deque[str | bytes] = deque()
         self._queued = 0
         self._flushing: asyncio.Task[None] | None = None
         self._closing: tuple[int, str] | None = None
         self._reading = asyncio.timeout(None)
         self._ended = False
 
-    def send(self, frame: str) -> None:
+    def send(self, frame: str | bytes) -> None:
         """Queues a frame; ignored once the socket is closing."""
         if self._closing is not None:
             return
@@ -48,12 +48,13 @@ class Socket:
             self.close(*SLOW_READER)
         self._flush_soon()
 
-    def close(self, code: int, reason: str) -> None:
-        """Closes the socket after what is being written now; what is queued behind it is dropped."""
+    def close(self, code: int, reason: str, *, after_queue: bool = False) -> None:
+        """Closes the socket after what is being written now; what is queued behind it is dropped, unless told so."""
         if self._closing is None:
             self._closing = (code, reason)
-            self._queue.clear()
-            self._queued = 0
+            if not after_queue:
+                self._queue.clear()
+                self._queued = 0
             self._flush_soon()
 
     async def run(self, take: Callable[[str | bytes], None]) -> None:
@@ -97,7 +98,7 @@ class Socket:
                 if frame is None:
                     return
                 self._queued -= len(frame)
-                await self._send({"type": "websocket.send", "text": frame})
+                await self._send({"type": "websocket.send", "text" if isinstance(frame, str) else "bytes": frame})
 
     def _abandon(self) -> None:
         self._closing = self._closing or SLOW_READER

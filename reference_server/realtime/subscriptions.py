@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 
-from reference_server.realtime.filters import Condition, compile_condition, parse_filter
+from reference_server.realtime.filters import Condition, FilterError, compile_condition, parse_filter
 from reference_server.realtime.tables import Change, Kind
 
 Owner = TypeVar("Owner")
@@ -20,19 +20,24 @@ _ID_MASK = 2**27 - 1
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One entry of a join's `postgres_changes`. `table` is None for every table of the schema; `kind` None for all."""
+    """One entry of a join's `postgres_changes`.
+
+    `kind`, `schema` and `table` are None for all of them. `select` are the columns that are wanted, None for all.
+    """
 
     id: int
     kind: Kind | None
-    schema: str
+    schema: str | None
     table: str | None
     conditions: tuple[Condition, ...] = ()
+    select: tuple[str, ...] | None = None
 
     def describe(self) -> str:
         """The binding as the real server's error messages print it (PROTOCOL 1.4)."""
         filters = ", ".join(condition.describe() for condition in self.conditions)
-        table = "*" if self.table is None else self.table
-        return f"[event: {self.kind or '*'}, schema: {self.schema}, table: {table}, filters: [{filters}], select: nil]"
+        place = f"schema: {self.schema or '*'}, table: {self.table or '*'}"
+        columns = "nil" if self.select is None else "[" + ", ".join(f'"{name}"' for name in self.select) + "]"
+        return f"[event: {self.kind or '*'}, {place}, filters: [{filters}], select: {columns}]"
 
 
 def binding_id(params: dict[str, Any]) -> int:
@@ -41,21 +46,42 @@ def binding_id(params: dict[str, Any]) -> int:
 
 
 def parse_binding(params: dict[str, Any]) -> Binding:
-    """Reads a binding.
+    """Reads a binding: `event` in any case (anything else is all), without `schema` public, without `table` all.
 
     Raises:
-        FilterError: its filter cannot be parsed.
+        FilterError: it cannot be read; the text is what the client is told.
     """
-    event, schema, table = params.get("event"), params.get("schema"), params.get("table")
+    event, schema, table, text = (params.get(name) for name in ("event", "schema", "table", "filter"))
+    texts_only = all(value is None or isinstance(value, str) for value in (schema, table, text))
+    if not texts_only or (schema is None and table is None) or (text is not None and table is None):
+        shown = orjson.dumps(params).decode()
+        raise FilterError(
+            "No subscription params provided. Please provide at least a `schema` or `table` to subscribe to: " + shown
+        )
     kind = event.upper() if isinstance(event, str) else "*"
-    text = params.get("filter")
-    return Binding(
+    select = _parse_select(params.get("select"))
+    binding = Binding(
         id=binding_id(params),
         kind=kind if kind in KINDS else None,
-        schema=schema if isinstance(schema, str) and schema else "public",
-        table=table if isinstance(table, str) and table not in {"", "*"} else None,
-        conditions=parse_filter(text if isinstance(text, str) else None),
+        schema=None if schema == "*" else schema or "public",
+        table=None if table in {None, "", "*"} else table,
+        conditions=parse_filter(text),
+        select=select,
     )
+    if select is not None and (binding.schema is None or binding.table is None):
+        raise FilterError(
+            "Column selection is not supported for wildcard subscriptions. Provide an explicit schema and table name."
+        )
+    return binding
+
+
+def _parse_select(select: Any) -> tuple[str, ...] | None:
+    if isinstance(select, str):
+        raise FilterError(
+            'Error parsing `select` params: expected a list of column name strings, e.g. select: ["col1", "col2"]'
+        )
+    names = tuple(name for name in select if isinstance(name, str)) if isinstance(select, list) else ()
+    return names or None
 
 
 @dataclass(slots=True, eq=False)
@@ -65,18 +91,25 @@ class Subscription(Generic[Owner]):
     owner: Owner
     binding: Binding
     since: int
-    _tests: tuple[tuple[str, Callable[[str], bool]], ...] = field(init=False, repr=False)
+    asked: tuple[Condition, ...] = field(init=False, repr=False)
+    """The conditions that PostgreSQL must be asked about when the others hold."""
+    _tests: tuple[tuple[str, Callable[[str], bool], bool], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._tests = tuple((condition.column, compile_condition(condition)) for condition in self.binding.conditions)
+        conditions = self.binding.conditions
+        self.asked = tuple(condition for condition in conditions if condition.asked)
+        self._tests = tuple((one.column, compile_condition(one), one.takes_null) for one in conditions)
 
     def wants(self, change: Change) -> bool:
-        """Whether the change passes kind, position and every condition; a value that is null or unknown passes none."""
+        """Whether the change passes kind, position and every condition that can be decided here.
+
+        A null passes where the condition takes it, a value that the log does not hold passes none.
+        """
         if self.binding.kind not in {None, change.kind} or change.commit_lsn < self.since:
             return False
-        for column, test in self._tests:
+        for column, test, takes_null in self._tests:
             value = change.value(column)
-            if value is None or not test(value):
+            if not (takes_null and change.knows(column) if value is None else test(value)):
                 return False
         return True
 
@@ -125,7 +158,7 @@ class SubscriptionIndex(Generic[Owner]):
     """Every subscription of this process, by owner, and by what a change must look like to concern it."""
 
     def __init__(self) -> None:
-        self._shelves: dict[tuple[str, str | None], _Shelf[Owner]] = {}
+        self._shelves: dict[tuple[str | None, str | None], _Shelf[Owner]] = {}
         self._by_owner: dict[Owner, list[Subscription[Owner]]] = {}
 
     def __bool__(self) -> bool:
@@ -149,12 +182,12 @@ class SubscriptionIndex(Generic[Owner]):
         for subscription in self._by_owner.pop(owner, ()):
             self._shelves[subscription.binding.schema, subscription.binding.table].remove(subscription)
 
-    def interested(self, change: Change) -> dict[Owner, list[int]]:
-        """The owners that a change concerns, each with the ids of all its bindings that match (before row security)."""
-        found: dict[Owner, list[int]] = {}
-        for place in ((change.table.schema, change.table.name), (change.table.schema, None)):
+    def interested(self, change: Change) -> list[Subscription[Owner]]:
+        """The subscriptions that a change concerns (before row security, and before what PostgreSQL is asked about)."""
+        table = change.table
+        found: list[Subscription[Owner]] = []
+        for place in ((table.schema, table.name), (table.schema, None), (None, table.name), (None, None)):
             shelf = self._shelves.get(place)
-            for subscription in shelf.find(change) if shelf else ():
-                if subscription.wants(change):
-                    found.setdefault(subscription.owner, []).append(subscription.binding.id)
+            if shelf:
+                found += [subscription for subscription in shelf.find(change) if subscription.wants(change)]
         return found

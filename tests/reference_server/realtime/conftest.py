@@ -210,14 +210,25 @@ async def database_url(postgres_url: str) -> AsyncIterator[str]:
     try:
         await owner.execute(f"create database {name}")
         yield postgres_url.replace("/postgres?", f"/{name}?")
+        await owner.execute(_END_READERS, name)
         await owner.execute(f"drop database {name} with (force)")
     finally:
         await owner.close()
 
 
+PROMPT = {"join_error_delay": 0, "refusal_delay": 0}
+"""Settings with which a refusal is not held back."""
+
+
 @pytest.fixture
 def settings() -> Settings:
-    return Settings()
+    return Settings(**PROMPT)
+
+
+# A database whose log somebody still reads cannot be dropped, not even with force: wait until the reader is gone.
+_END_READERS = """
+select pg_terminate_backend(active_pid, 10000) from pg_replication_slots where database = $1 and active
+"""
 
 
 @pytest.fixture

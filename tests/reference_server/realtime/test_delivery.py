@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 
 from reference_server.auth.claims import Claims
-from reference_server.realtime.connection import Channel
+from reference_server.realtime.channel import Channel
 from reference_server.realtime.delivery import plan
 from reference_server.realtime.frames import Version
 from reference_server.realtime.identity import Identity
@@ -64,9 +66,20 @@ def test_a_delete_is_told_without_asking() -> None:
     assert (made.inquiries, made.xids, len(list(made.frames(set())))) == ([], [], 1)
 
 
-def test_a_table_without_a_key_is_told_to_nobody() -> None:
-    """Where nobody can be asked who sees a row, it is not told."""
-    assert plan([change("INSERT", ("1",), KEYLESS)], index_of(channel(identity()))).candidates == []
+def test_a_guarded_table_without_a_key_is_an_error() -> None:
+    """Where nobody can be asked who sees a row, those who listen learn that, and nothing of the row."""
+    made = plan([change("INSERT", ("1",), KEYLESS)], index_of(channel(identity())))
+    ((_channel, frame),) = made.frames(set())
+    data = orjson.loads(frame)[4]["data"]
+    assert (made.inquiries, data["errors"]) == ([], ["Error 400: Bad Request, no primary key"])
+    assert (data["columns"], "record" in data) == ([], False)
+
+
+def test_an_open_table_is_told_without_asking() -> None:
+    """Without row-level security nobody is asked."""
+    unguarded = replace(KEYLESS, row_security=False)
+    made = plan([change("INSERT", ("1",), unguarded)], index_of(channel(identity())))
+    assert (made.inquiries, len(list(made.frames(set())))) == ([], 1)
 
 
 def test_a_channel_that_was_left_meanwhile_is_not_told() -> None:

@@ -32,7 +32,11 @@ def test_filters_parse(text: str | None, conditions: tuple[Condition, ...]) -> N
         ("undefined", '["undefined"]'),
         ("col=foo.hey", '["foo", "hey"]'),
         ("col=eq", '["eq"]'),
-        ("col=in.1,2", '["in", "1,2"]'),
+        ("col=in.1,2", "`in` filter value must be wrapped by parentheses"),
+        ("col=eq.1,2", '["2"]'),
+        ("col=eq.1,", "filter must not contain empty segments (check for extra commas)"),
+        ("col=not.foo.hey", '["foo", "hey"]'),
+        ("col=is.maybe", '["is", "maybe"]'),
     ],
 )
 def test_what_cannot_be_parsed_is_said_as_the_real_server_says_it(text: str, said: str) -> None:

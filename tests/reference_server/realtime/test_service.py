@@ -160,12 +160,13 @@ async def test_filters_compare_in_the_columns_type(site: Site) -> None:
         ),
         (
             {"table": "chat_sessions", "filter": "nope=eq.1"},
-            EXCEPTION + ' [event: INSERT, schema: public, table: chat_sessions, filters: [{"nope", "eq", "1"}], '
+            EXCEPTION + ' [event: INSERT, schema: public, table: chat_sessions, filters: [{"nope", "eq", "1", false}], '
             "select: nil]. Exception: invalid column for filter nope",
         ),
         (
             {"table": "chat_sessions", "filter": "id=eq.undefined"},
-            EXCEPTION + ' [event: INSERT, schema: public, table: chat_sessions, filters: [{"id", "eq", "undefined"}], '
+            EXCEPTION
+            + ' [event: INSERT, schema: public, table: chat_sessions, filters: [{"id", "eq", "undefined", false}], '
             'select: nil]. Exception: invalid input syntax for type uuid: "undefined"',
         ),
     ],

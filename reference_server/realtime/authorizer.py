@@ -1,0 +1,23 @@
+"""Asks row-level security what a caller may do in a private channel (PROTOCOL 1.6)."""
+
+from __future__ import annotations
+
+import orjson
+
+from reference_server.auth.claims import Claims
+from reference_server.db import Database
+from reference_server.realtime.channel import Rights
+
+_AUTHORIZE = "select * from gurukul.realtime_authorize($1, $2, $3)"
+
+
+async def rights_in(database: Database, claims: Claims, name: str) -> Rights:
+    """What the caller may do in the private channel of that name.
+
+    Raises:
+        Unavailable, DatabaseError: PostgreSQL could not be asked.
+    """
+    async with database.connection() as connection:
+        row = await connection.fetchrow(_AUTHORIZE, claims.role, orjson.dumps(claims.raw).decode(), name)
+    assert row is not None  # noqa: S101 — the function returns one row
+    return Rights(*row)
