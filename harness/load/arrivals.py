@@ -11,7 +11,7 @@ from itertools import count, takewhile
 
 from harness.errors import Trouble
 
-FORMS = "constant, poisson, or burst:SIZE/WINDOWs@EVERYs (for example burst:32/0.1s@2s)"
+FORMS = "constant, poisson, or burst:SIZE/WINDOWs@EVERYs (for example burst:32/0.1s@2s), or several as FORM*USERS,FORM"
 
 _BURST = re.compile(r"burst:(?P<size>\d+)/(?P<window>[\d.]+)s?@(?P<every>[\d.]+)s?")
 _PACED = re.compile(r"(?P<pace>constant|poisson)(?::(?P<rate>[\d.]+)(?:/s)?)?")
@@ -48,7 +48,8 @@ def schedule(text: str, *, users: int, rate: float, duration: float | None, seed
 
     Args:
         text: `constant`, `poisson` (both with an optional `:RATE/s` that replaces `rate`), or
-            `burst:SIZE/WINDOWs@EVERYs`: SIZE users spread over WINDOW seconds, every EVERY seconds.
+            `burst:SIZE/WINDOWs@EVERYs`: SIZE users spread over WINDOW seconds, every EVERY seconds. Several phases, one
+            after the other, are separated by commas; all but the last need `*USERS`, the number of users of the phase.
         users: at most so many arrive.
         rate: users per second, for the paced forms.
         duration: nobody is due this many seconds after the start, or later; None for no such limit.
@@ -66,7 +67,31 @@ def schedule(text: str, *, users: int, rate: float, duration: float | None, seed
 
 
 def _dues(text: str, rate: float, chance: random.Random) -> Iterator[float]:
-    """The endless, ascending sequence of due times that a text describes."""
+    """The ascending sequence of due times that a text describes; endless, unless the last phase says how many come."""
+    phases = [_counted(phase, text) for phase in text.split(",")]
+    if any(users is None for _, users in phases[:-1]):
+        raise Trouble(f"“{text}”: a phase before the last does not say how many users it has", f"use {FORMS}")
+    return _one_after_the_other([(_phase(form, rate, chance), users) for form, users in phases])
+
+
+def _counted(phase: str, text: str) -> tuple[str, int | None]:
+    form, star, users = phase.strip().partition("*")
+    return form, int(_positive(users, text)) if star else None
+
+
+def _one_after_the_other(phases: list[tuple[Iterator[float], int | None]]) -> Iterator[float]:
+    """Each phase starts when the next user of the one before it would have been due."""
+    start = 0.0
+    for dues, users in phases:
+        for n, due in enumerate(dues):
+            if n == users:
+                start += due
+                break
+            yield start + due
+
+
+def _phase(text: str, rate: float, chance: random.Random) -> Iterator[float]:
+    """The endless, ascending sequence of due times of one phase."""
     if burst := _BURST.fullmatch(text):
         window, every = (_positive(burst[name], text) for name in ("window", "every"))
         return _bursts(int(_positive(burst["size"], text)), window, every)

@@ -90,3 +90,21 @@ def test_a_bad_schedule_says_what_to_write_instead(text, rate, users, says):
         schedule(text, users=users, rate=rate, duration=None, seed=0)
     assert says in str(caught.value)
     assert caught.value.remedy
+
+
+def test_phases_follow_each_other():
+    """A phase starts when the next user of the one before would have been due."""
+    due = schedule("constant:10/s*3,burst:2/0.1s@1s*3, constant:2/s", users=8, rate=1.0, duration=None, seed=1)
+    assert [arrival.due for arrival in due.arrivals] == [0.0, 0.1, 0.2, 0.3, 0.35, 1.3, 1.35, 1.85]
+
+
+def test_a_last_phase_may_say_how_many_come():
+    """Then nobody comes after it, however many were asked for."""
+    assert len(schedule("constant:10/s*3", users=100, rate=1.0, duration=None, seed=1).arrivals) == 3
+
+
+@pytest.mark.parametrize("text", ["constant,poisson", "constant*0", "constant*x,poisson", "constant*2,"])
+def test_phases_that_say_nothing_are_refused(text):
+    """The forms that there are stand in the trouble."""
+    with pytest.raises(Trouble, match="use constant, poisson, or burst"):
+        schedule(text, users=10, rate=1.0, duration=None, seed=1)
