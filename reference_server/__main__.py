@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from reference_server.app import build_app, build_parts, running
 from reference_server.db import Refused, Unavailable
 from reference_server.settings import Settings
+from reference_server.web.protocol import BoundedHttp
 
 TROUBLE = 3
 FRAME_LIMIT = 5_000_000
@@ -93,12 +94,13 @@ class _Server(uvicorn.Server):
 def _config(settings: Settings, app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http="httptools",
+        http=BoundedHttp,
         ws="websockets-sansio",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks for the client's address
         ws_max_size=FRAME_LIMIT,
         ws_ping_interval=settings.ping_interval,
         ws_ping_timeout=settings.ping_timeout,

@@ -20,32 +20,65 @@ BATCH_LIMIT = 500
 class PendingJoin:
     """A join that waits for its batch. Joins of one user that gather together are one (`mode` is the last one's).
 
-    `times` is how many they are. Where `refusal` is set, only the first `admitted` of them get the answer.
+    `callers` are those who wait for its answer. Where `refusal` is set, all but the first `admitted` of them get that.
     """
 
     user: UUID
     mode: str
     earlier: PendingJoin | None = None
     """The same user's join that was with the database when this one came."""
-    answer: asyncio.Future[Match | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    times: int = 0
+    callers: list[asyncio.Future[Match | None]] = field(default_factory=list)
+    match: Match | None = None
+    answered: bool = False
     admitted: int = 0
     refusal: Exception | None = None
+    _watchers: list[asyncio.Future[None]] = field(default_factory=list)
 
     @property
     def keep(self) -> UUID | None:
         """The session that the earlier join brought while this one waited: an answer to both, not one to be ended."""
-        if self.earlier is None or self.earlier.answer.exception() is not None:
+        if self.earlier is None or self.earlier.match is None:
             return None
-        match = self.earlier.answer.result()
-        return match.session_id if match else None
+        return self.earlier.match.session_id
+
+    def answer(self, match: Match | None) -> None:
+        """Answers the callers: the user is matched, or waits."""
+        self.match = match
+        for place, caller in enumerate(self.callers):
+            if caller.done():  # he has gone away
+                continue
+            if self.refusal is not None and place >= self.admitted:
+                caller.set_exception(self.refusal)
+            else:
+                caller.set_result(match)
+        self._settle()
+
+    def fail(self, error: Exception) -> None:
+        """Answers the callers that the join took no effect."""
+        for caller in self.callers:
+            if not caller.done():
+                caller.set_exception(error)
+        self._settle()
+
+    async def settled(self) -> None:
+        """Waits until the join is answered."""
+        if not self.answered:
+            watcher = asyncio.get_running_loop().create_future()
+            self._watchers.append(watcher)
+            await watcher
+
+    def _settle(self) -> None:
+        self.answered = True
+        for watcher in self._watchers:
+            if not watcher.done():
+                watcher.set_result(None)
 
 
 class JoinBatches:
     """Hands joins to `run_batch` in batches, one batch at a time, and calls `sweep` every `sweep_interval` seconds.
 
-    `run_batch` answers every join it is given, by its future; a join that it leaves unanswered, or all of them when it
-    raises, fail here. An error of `sweep` is logged, and the next sweep comes in its time.
+    `run_batch` answers every join it is given; a join that it leaves unanswered, or all of them when it raises, fail
+    here. An error of `sweep` is logged, and the next sweep comes in its time.
     """
 
     def __init__(
@@ -61,11 +94,13 @@ class JoinBatches:
         self._in_flight: dict[UUID, PendingJoin] = {}
         self._wake = asyncio.Event()
         self._stopping = False
+        self._loop: asyncio.AbstractEventLoop
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Starts the task that runs the batches."""
-        self._task = asyncio.create_task(self._loop(), name="join batches")
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run(), name="join batches")
 
     async def stop(self) -> None:
         """Runs what has gathered, then ends the task. May be called twice."""
@@ -87,22 +122,19 @@ class JoinBatches:
         if join is None:
             join = self._gathering[user] = PendingJoin(user, mode, self._in_flight.get(user))
         join.mode = mode
-        join.times += 1
-        place = join.times
+        caller: asyncio.Future[Match | None] = self._loop.create_future()
+        join.callers.append(caller)
         self._wake.set()
-        match = await asyncio.shield(join.answer)
-        if join.refusal is not None and place > join.admitted:
-            raise join.refusal
-        return match
+        return await caller
 
     async def settled(self, user: UUID) -> None:
         """Waits until the joins of this user that have come so far are answered."""
         join = self._gathering.get(user) or self._in_flight.get(user)
         if join is not None:
-            await asyncio.wait({join.answer})
+            await join.settled()
 
-    async def _loop(self) -> None:
-        loop = asyncio.get_running_loop()
+    async def _run(self) -> None:
+        loop = self._loop
         next_sweep = loop.time() + self._sweep_interval
         while self._gathering or not self._stopping:
             await self._woken_before(next_sweep)
@@ -113,6 +145,8 @@ class JoinBatches:
                 next_sweep = loop.time() + self._sweep_interval
 
     async def _woken_before(self, deadline: float) -> None:
+        if self._wake.is_set():
+            return
         try:
             async with asyncio.timeout_at(deadline):
                 await self._wake.wait()
@@ -127,9 +161,8 @@ class JoinBatches:
         except Exception as error:  # noqa: BLE001 — the rim: whatever it is, it goes to the callers, and the loop goes on
             failure = error
         for join in joins:
-            if not join.answer.done():
-                join.answer.set_exception(failure)
-                join.answer.exception()  # a caller who has gone away never asks; that is no news for the log
+            if not join.answered:
+                join.fail(failure)
             join.earlier = None
         self._in_flight = {}
 

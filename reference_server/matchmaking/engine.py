@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 from uuid import UUID
 
 
@@ -14,6 +14,17 @@ class Match:
     session_id: UUID
     partner_id: UUID
     offerer_id: UUID
+
+
+State = Literal["waiting", "matched", "expired", "idle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a user stands: he waits, has a session (`match`), was dropped for want of signs of life, or none of it."""
+
+    state: State
+    match: Match | None = None
 
 
 class NotQueued(Exception):
@@ -46,3 +57,11 @@ class Engine(Protocol):
 
     async def vanished(self, user: UUID) -> None:
         """The user's last socket has been gone for longer than the grace period."""
+
+
+@runtime_checkable
+class TellsStatus(Protocol):
+    """An engine that tells a user where he stands (the documented one leaves him to find out)."""
+
+    async def status(self, user: UUID) -> Status:
+        """Where this user stands now. `expired` holds until he joins or leaves."""

@@ -7,15 +7,16 @@ import logging
 import time
 from uuid import UUID
 
-from reference_server.db import Database, DatabaseError, Record
+from reference_server.db import Connection, Database, DatabaseError, Record
 from reference_server.limits.join_limit import JoinLimit
 from reference_server.matchmaking.batching import JoinBatches, PendingJoin
-from reference_server.matchmaking.engine import Match, NotQueued
+from reference_server.matchmaking.engine import Match, NotQueued, Status
 from reference_server.settings import Settings
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 4
+CLOSE_TIMEOUT = 5.0
 REPEATABLE = frozenset({"40001", "40P01", "23503", "23505"})
 """What a write by somebody else at the same moment can bring: a deadlock, a user booked or deleted meanwhile."""
 
@@ -26,6 +27,7 @@ update gurukul.matchmaking_settings
 _MATCH_WAITING = "select * from gurukul.match_waiting($1, $2, $3, $4, $5, $6, $7, $8)"
 _END_OLD_SESSIONS = "select gurukul.end_old_sessions()"
 _LEAVE = "select gurukul.leave($1)"
+_STATUS = "select * from gurukul.status($1)"
 _VANISH = "select gurukul.vanish($1, $2)"
 
 
@@ -43,6 +45,7 @@ class HardenedEngine:
         self._database = database
         self._signs: dict[UUID, float] = {}
         self._limit = JoinLimit(settings.join_rate_limit, settings.join_rate_window, time.monotonic)
+        self._connection: Connection | None = None
         self._joins = JoinBatches(self._run_batch, self.sweep, settings.queue_ttl / 4)
 
     async def start(self) -> None:
@@ -54,6 +57,9 @@ class HardenedEngine:
     async def stop(self) -> None:
         """Answers the joins that have come, then ends the batches."""
         await self._joins.stop()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close(timeout=CLOSE_TIMEOUT)
 
     async def join(self, user: UUID, mode: str) -> Match | None:
         """Joins with the next batch. A waiting user keeps his place; joins of one user at once are one join.
@@ -71,6 +77,14 @@ class HardenedEngine:
         """Removes the queue entry, also that of a join which came before and is still under way."""
         await self._joins.settled(user)
         await self._execute(_LEAVE, user)
+
+    async def status(self, user: UUID) -> Status:
+        """Where this user stands; a waiter who was dropped as stale learns it here."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_STATUS, user)
+        if row is None:
+            return Status("idle")
+        return Status(row["state"], _match_of(row))
 
     async def alive(self, user: UUID) -> None:
         """Notes a sign of life; it renews the queue entry's TTL from this moment."""
@@ -102,9 +116,9 @@ class HardenedEngine:
             join.admitted = row["admitted"]
             join.refusal = self._limit.refuse(join.user, seconds)
         if row["queued"] or join.refusal is not None:
-            join.answer.set_result(_match_of(row))
+            join.answer(_match_of(row))
         else:
-            join.answer.set_exception(NotQueued(f"there is no user {join.user}"))
+            join.fail(NotQueued(f"there is no user {join.user}"))
 
     async def _match(self, joins: list[PendingJoin]) -> list[Record]:
         """One pass; repeated when somebody else's write came between. The signs of life stay here until it commits."""
@@ -123,19 +137,25 @@ class HardenedEngine:
         raise AssertionError("the last attempt returns or raises")
 
     async def _call(self, joins: list[PendingJoin], signs: dict[UUID, float]) -> list[Record]:
+        connection = await self._own_connection()
         now = asyncio.get_running_loop().time()
-        async with self._database.connection() as connection:
-            return await connection.fetch(
-                _MATCH_WAITING,
-                [join.user for join in joins],
-                [join.mode for join in joins],
-                [join.keep for join in joins],
-                list(signs),
-                [now - seen for seen in signs.values()],
-                [join.times for join in joins],
-                self._limit.limit,
-                self._limit.window,
-            )
+        return await connection.fetch(
+            _MATCH_WAITING,
+            [join.user for join in joins],
+            [join.mode for join in joins],
+            [join.keep for join in joins],
+            list(signs),
+            [now - seen for seen in signs.values()],
+            [len(join.callers) for join in joins],
+            self._limit.limit,
+            self._limit.window,
+        )
+
+    async def _own_connection(self) -> Connection:
+        """The connection of the batches, which come one at a time: they need not wait for one of the pool."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._database.dedicated()
+        return self._connection
 
     async def _execute(self, statement: str, *args: object) -> None:
         async with self._database.connection() as connection:

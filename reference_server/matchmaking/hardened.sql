@@ -333,6 +333,20 @@ begin
 end;
 $$;
 
+-- Where a user stands: the session that he is in, his entry in the queue, or that his last entry was dropped; no row
+-- for one who has neither.
+create function gurukul.status(p_user uuid) returns table (
+    state text, session_id uuid, partner_id uuid, offerer_id uuid
+) language sql stable as $$
+    select 'matched', s.id, case when s.user1_id = p_user then s.user2_id else s.user1_id end, s.offerer_id
+    from gurukul.session_members m join public.chat_sessions s on s.id = m.session_id where m.user_id = p_user
+    union all
+    select 'waiting', null, null, null from public.waiting_queue q where q.user_id = p_user
+    union all
+    select 'expired', null, null, null from gurukul.dropped_waiters d where d.user_id = p_user
+    limit 1
+$$;
+
 -- Takes a user who is gone out of the queue, and ends his session; what he has begun since he was given up (p_age seconds
 -- ago) stays.
 create function gurukul.vanish(p_user uuid, p_age float8) returns void

@@ -13,11 +13,11 @@ from starlette.routing import BaseRoute, Route
 from reference_server.auth import TokenError, TokenVerifier
 from reference_server.db import DatabaseError, Unavailable
 from reference_server.limits.join_limit import TooManyJoins
-from reference_server.matchmaking.engine import Engine, Match, NotQueued
+from reference_server.matchmaking.engine import Engine, Match, NotQueued, TellsStatus
 from reference_server.sessions.liveness import Liveness
 from reference_server.web.body import BadBody, read_json
 from reference_server.web.caller import bearer_token, cookie_token
-from reference_server.web.errors import Json
+from reference_server.web.errors import Json, unavailable
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +25,15 @@ MODES = ("buddies_first", "global")
 
 
 def routes(engine: Engine, verifier: TokenVerifier, liveness: Liveness) -> list[BaseRoute]:
-    """The routes `POST /api/matching/join` and `POST /api/matching/leave` over one engine."""
+    """`POST /api/matching/join` and `…/leave` over one engine, and `GET …/status` where it tells that."""
     api = MatchingApi(engine, verifier, liveness)
-    return [
+    found: list[BaseRoute] = [
         Route("/api/matching/join", api.join, methods=["POST"]),
         Route("/api/matching/leave", api.leave, methods=["POST"]),
     ]
+    if isinstance(engine, TellsStatus):
+        found.append(Route("/api/matching/status", StatusApi(engine, api).status, methods=["GET"]))
+    return found
 
 
 class MatchingApi:
@@ -43,7 +46,7 @@ class MatchingApi:
 
     async def join(self, request: Request) -> Response:
         """Queues the caller: 200 (with `match` where the engine tells it), 400, 401, 413, 429 or 500."""
-        user = self._caller(request)
+        user = self.caller(request)
         if user is None:
             return _unauthorized()
         try:
@@ -62,7 +65,7 @@ class MatchingApi:
 
     async def leave(self, request: Request) -> Response:
         """Removes the caller's queue entry: 200, 401 or 500."""
-        user = self._caller(request)
+        user = self.caller(request)
         if user is None:
             return _unauthorized()
         try:
@@ -72,7 +75,14 @@ class MatchingApi:
             return Json({"error": "Failed to leave queue"}, 500)
         return Json({"message": "Left queue successfully"})
 
-    def _caller(self, request: Request) -> UUID | None:
+    def present(self, request: Request) -> UUID | None:
+        """The caller, of whom this request is a sign of life."""
+        user = self.caller(request)
+        if user is not None:
+            self._liveness.seen(user)
+        return user
+
+    def caller(self, request: Request) -> UUID | None:
         """The signed-in user behind a bearer token or the web app's cookie."""
         token = bearer_token(request) or cookie_token(request)
         if token is None:
@@ -82,6 +92,26 @@ class MatchingApi:
         except TokenError:
             return None
         return claims.sub if claims.role == "authenticated" else None
+
+
+class StatusApi:
+    """Tells the caller where he stands; asking is a sign of life."""
+
+    def __init__(self, engine: TellsStatus, api: MatchingApi) -> None:
+        self._engine = engine
+        self._api = api
+
+    async def status(self, request: Request) -> Response:
+        """`{"status": "waiting" | "matched" | "expired" | "idle"}`, with `match` where he is matched; 401 or 503."""
+        user = self._api.present(request)
+        if user is None:
+            return _unauthorized()
+        try:
+            status = await self._engine.status(user)
+        except (DatabaseError, Unavailable, OSError) as error:
+            log.warning("status of %s failed: %s", user, error)
+            return unavailable()
+        return Json({"status": status.state} | _match_part(status.match))
 
 
 def match_mode(body: Any) -> str:

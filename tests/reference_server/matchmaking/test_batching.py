@@ -36,7 +36,7 @@ class Database:
         if self.failure is not None:
             raise self.failure
         for join in joins if not self.mute else ():
-            join.answer.set_result(self.matches.get(join.user))
+            join.answer(self.matches.get(join.user))
 
     async def sweep(self) -> None:
         self.sweeps += 1

@@ -10,7 +10,7 @@ import pytest
 
 from reference_server.db import Unavailable
 from reference_server.limits.join_limit import TooManyJoins
-from reference_server.matchmaking.engine import Match, NotQueued
+from reference_server.matchmaking.engine import Match, NotQueued, Status
 from reference_server.matchmaking.routes import routes
 
 
@@ -170,3 +170,49 @@ async def test_a_join_that_comes_too_often(client, engine, token):
     answer = await client.call("POST", JOIN, token=token)
     assert (answer.status, answer.json) == (429, {"error": "Too many attempts. Please wait."})
     assert answer.headers["retry-after"] == "42"
+
+
+STATUS = "/api/matching/status"
+
+
+class TellingEngine(ToldEngine):
+    """Tells everybody the same status."""
+
+    def __init__(self, status: Status | Exception) -> None:
+        super().__init__()
+        self._status = status
+
+    async def status(self, _user: UUID) -> Status:
+        if isinstance(self._status, Exception):
+            raise self._status
+        return self._status
+
+
+@pytest.mark.parametrize("state", ["waiting", "expired", "idle"])
+async def test_status_without_a_match(client_for, verifier, liveness, user, token, state):
+    """The caller is told where he stands, and asking is a sign of life."""
+    client = client_for(routes(TellingEngine(Status(state)), verifier, liveness))
+    answer = await client.call("GET", STATUS, token=token)
+    assert (answer.status, answer.json) == (200, {"status": state})
+    assert liveness.users == [user]
+
+
+async def test_status_of_a_matched_user(client_for, verifier, liveness, user, token):
+    """He is told his match as a join would."""
+    match = Match(uuid4(), uuid4(), user)
+    client = client_for(routes(TellingEngine(Status("matched", match)), verifier, liveness))
+    answer = await client.call("GET", STATUS, token=token)
+    told = {"session_id": str(match.session_id), "partner_id": str(match.partner_id), "offerer_id": str(user)}
+    assert answer.json == {"status": "matched", "match": told}
+
+
+async def test_status_needs_a_caller_and_a_database(client_for, verifier, liveness, token):
+    """401 without a user, 503 while the database is out of reach."""
+    client = client_for(routes(TellingEngine(Unavailable("gone")), verifier, liveness))
+    assert (await client.call("GET", STATUS)).status == 401
+    assert (await client.call("GET", STATUS, token=token)).status == 503
+
+
+async def test_an_engine_that_tells_no_status_has_no_such_route(client, token):
+    """The documented deployment does not know it."""
+    assert (await client.call("GET", STATUS, token=token)).status == 404
