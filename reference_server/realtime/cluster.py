@@ -197,12 +197,11 @@ def _entries(packed: list[Any]) -> Iterable[tuple[str, int, Entry]]:
 def _pack(message: Message) -> tuple[Any, ...]:
     if isinstance(message, Payload):
         return (message.body,)
-    texts = (base64.b64encode(part).decode() for part in (message.payload, message.meta))
-    return (message.event, message.json, *texts)
+    return (message.event, message.json, base64.b64encode(message.payload).decode())
 
 
 def _unpack(*packed: Any) -> Message:
     if len(packed) == 1:
         return Payload(packed[0])
-    event, json, payload, meta = packed
-    return UserBroadcast(event, base64.b64decode(payload), json, base64.b64decode(meta))
+    event, json, payload = packed
+    return UserBroadcast(event, base64.b64decode(payload), json)

@@ -34,7 +34,6 @@ class UserBroadcast:
     event: str
     payload: bytes
     json: bool
-    meta: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +82,15 @@ def _decode_binary(data: bytes) -> Push:
         at += length
     if at > len(data):
         raise Malformed("a binary frame cut short")
-    meta, payload = parts.pop(), data[at:]
+    parts.pop()  # what the client says of its message beside it: the real server tells nobody either
+    payload = data[at:]
     try:
         join_ref, ref, topic, event = (part.decode() for part in parts)
         if encoding == 1:
             orjson.loads(payload)
     except ValueError as error:
         raise Malformed(f"a binary frame whose text is none ({error})") from error
-    told = UserBroadcast(event, payload, encoding == 1, meta)
+    told = UserBroadcast(event, payload, encoding == 1)
     return Push(topic, "broadcast", told, ref or None, join_ref or None)
 
 
@@ -130,7 +130,7 @@ def encode_broadcast(version: Version, topic: str, message: Message) -> str | by
             return None
         body = {"type": "broadcast", "event": message.event, "payload": orjson.Fragment(message.payload)}
         return encode(version, topic, "broadcast", body)
-    names = (topic.encode(), message.event.encode(), message.meta)
+    names = (topic.encode(), message.event.encode(), b"")
     head = bytes((_TOLD, *map(len, names), int(message.json)))
     return b"".join((head, *names, message.payload))
 

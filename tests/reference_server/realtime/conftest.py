@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,9 +58,17 @@ class Client:
             frame = {"topic": topic, "event": event, "payload": payload, "ref": ref, "join_ref": join_ref}
         await self.socket.send(orjson.dumps(frame).decode())
 
+    async def receive_raw(self) -> str | bytes:
+        return await asyncio.wait_for(self.socket.recv(), PATIENCE)
+
+    async def heartbeat(self) -> None:
+        """A round trip after which everything that was sent before has been handled; nothing else may come."""
+        await self.send("phoenix", "heartbeat", {}, "heartbeat")
+        frame = await self.receive()
+        assert (frame.topic, frame.ref) == ("phoenix", "heartbeat"), frame
+
     async def receive(self) -> Frame:
-        text = await asyncio.wait_for(self.socket.recv(), PATIENCE)
-        raw = orjson.loads(text)
+        raw = orjson.loads(await self.receive_raw())
         if isinstance(raw, list):
             join_ref, ref, topic, event, payload = raw
             return Frame(topic, event, payload, ref, join_ref, raw)
@@ -129,6 +137,10 @@ class Site:
     def key(self) -> str:
         return anon_key(SIGNER)
 
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}/realtime/v1/api/broadcast"
+
     def url(self, version: str | None = "2.0.0", apikey: str | None = None) -> str:
         vsn = f"&vsn={version}" if version else ""
         return f"ws://127.0.0.1:{self.port}/realtime/v1/websocket?apikey={apikey or self.key}{vsn}"
@@ -175,16 +187,19 @@ def record(frame: Frame) -> Any:
 
 
 @asynccontextmanager
-async def running_site(database: Database, settings: Settings) -> AsyncIterator[Site]:
+async def running_site(
+    database: Database, settings: Settings, monotonic: Callable[[], float] = time.monotonic
+) -> AsyncIterator[Site]:
     """Serves Realtime over uvicorn as the server does, until the block ends."""
     watch = Watch()
-    realtime = Realtime(settings, database, TokenVerifier(SIGNER.verification_key()), watch)
+    realtime = Realtime(settings, database, TokenVerifier(SIGNER.verification_key()), watch, monotonic)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         Starlette(routes=realtime.routes()),
         ws="websockets-sansio",
         lifespan="off",
         log_config=None,
+        ws_max_size=5_000_000,
         ws_ping_interval=settings.ping_interval,
         ws_ping_timeout=settings.ping_timeout,
         ws_per_message_deflate=False,

@@ -1,0 +1,165 @@
+"""Several instances on one database: broadcasts and presence hold across them, and one may die at any point."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from reference_server.db import Database
+from reference_server.plans import PLANS
+from reference_server.realtime.cluster import Cluster
+from reference_server.realtime.frames import Payload, UserBroadcast
+from reference_server.realtime.quotas import Quotas
+from reference_server.realtime.rooms import Rooms
+from reference_server.settings import Settings
+from tests.reference_server.realtime.conftest import PATIENCE, PROMPT, Client, Site, running_site
+
+TOPIC = "realtime:room"
+MESSAGE = {"type": "broadcast", "event": "e", "payload": {"n": 1}}
+
+
+@asynccontextmanager
+async def second(site: Site) -> AsyncIterator[Site]:
+    """Another instance on the same database, with connections of its own."""
+    database = await Database.open(site.database.url, pool_size=2)
+    try:
+        async with running_site(database, site.settings) as other:
+            yield other
+    finally:
+        await database.close()
+
+
+async def enter(client: Client, key: str) -> Any:
+    reply = await client.join(TOPIC, presence={"key": key, "enabled": True})
+    assert reply.payload["status"] == "ok"
+    return (await client.receive()).payload
+
+
+async def track(client: Client) -> None:
+    await client.send(TOPIC, "presence", {"type": "presence", "event": "track", "payload": {}}, "5", "1")
+
+
+async def test_broadcasts_reach_the_other_instance_once(site: Site) -> None:
+    """From a socket, binary, and from the server itself: each once, in order; nothing comes back to the sender."""
+    async with second(site) as other, site.client() as here, other.client() as there:
+        await here.join(TOPIC)
+        await there.join(TOPIC)
+        for number in range(50):
+            await here.send(TOPIC, "broadcast", {**MESSAGE, "payload": {"n": number}})
+        heard = [(await there.receive()).payload["payload"]["n"] for _ in range(50)]
+        assert heard == list(range(50))
+        binary = bytes([3, 0, 0, len(TOPIC), 1, 0, 0]) + TOPIC.encode() + b"e" + b"\x00\xff"
+        await here.socket.send(binary)
+        assert (await there.receive_raw())[-2:] == b"\x00\xff"
+        other.realtime.broadcast("room", "match_found", {"s": 1})
+        assert (await there.receive()).payload["event"] == "match_found"
+        assert (await here.receive()).payload["event"] == "match_found"
+        await here.heartbeat()
+        await there.heartbeat()
+
+
+async def test_presence_holds_across_instances(site: Site) -> None:
+    """Who is on one instance is shown on the other, also to an instance that started later; who leaves, leaves both."""
+    async with site.client() as here:
+        await enter(here, "a")
+        await track(here)
+        assert [(await here.receive()).event for _ in range(2)] == ["phx_reply", "presence_diff"]
+        async with second(site) as other, other.client() as there:
+            assert set(await enter(there, "b")) == {"a"}
+            await track(there)
+            assert [(await there.receive()).event for _ in range(2)] == ["phx_reply", "presence_diff"]
+            assert set((await here.receive()).payload["joins"]) == {"b"}
+            await here.send(TOPIC, "phx_leave", {}, "9", "1")
+            assert set((await there.receive()).payload["leaves"]) == {"a"}
+
+
+async def test_an_instance_that_dies_takes_its_presence_along(site: Site) -> None:
+    """Its replication slot is gone, so it is gone: the others tell of the leaves."""
+    async with second(site) as other, site.client() as here, other.client() as there:
+        await enter(here, "a")
+        await enter(there, "b")
+        await track(there)
+        assert set((await here.receive()).payload["joins"]) == {"b"}
+        await other.realtime._feed.stop()  # as when its process is killed: the connection and with it the slot end
+        assert set((await here.receive()).payload["leaves"]) == {"b"}
+
+
+async def test_an_instance_that_lost_the_log_comes_back(site: Site, database_url: str) -> None:
+    """After a new slot it greets the others: presence is right again on both sides, and broadcasts pass."""
+    async with second(site) as other, site.client() as here, other.client() as there:
+        await enter(here, "a")
+        await enter(there, "b")
+        await track(there)
+        assert set((await here.receive()).payload["joins"]) == {"b"}
+        owner = await asyncpg.connect(database_url)
+        try:
+            cut = "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1"
+            assert await owner.fetchval(cut, f"{other.realtime._feed._slot}_1")
+        finally:
+            await owner.close()
+        await asyncio.wait_for(other.realtime._feed.connected.wait(), PATIENCE)
+        async with other.client() as late:
+            assert set(await enter(late, "c")) == {"b"}
+        async with asyncio.timeout(PATIENCE):
+            frame = None
+            while frame is None or frame.event != "broadcast":
+                other.realtime.broadcast("room", "e", {})
+                frame = await here.receive()
+
+
+async def test_connections_of_all_instances_count(installed: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan's connections are those of all instances together."""
+    monkeypatch.setitem(PLANS, "free", replace(PLANS["free"], connections=1))
+    async with running_site(installed, Settings(plan="free", **PROMPT)) as site, site.client() as here:
+        assert (await here.join(TOPIC)).payload["status"] == "ok"
+        async with second(site) as other:
+            assert other.realtime.quotas.full
+
+
+class Silence:
+    """A database that is never asked."""
+
+
+def cluster() -> tuple[Cluster, list[Any]]:
+    """A cluster without a database, and what its room was told."""
+    told: list[Any] = []
+    quotas = Quotas(PLANS["none"], lambda: 0.0)
+    rooms = Rooms("me", quotas, lambda _channel, _frame: None, lambda _channel, _message: None)
+    monkey = rooms.tell
+    rooms.tell = lambda room, message, besides=None: (told.append((room, message)), monkey(room, message, besides))  # type: ignore[method-assign,assignment,func-returns-value]
+    return Cluster(Silence(), "me", rooms, lambda: 3), told  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("message", [Payload({"a": 1}), UserBroadcast("e", b"\x00", json=False)])
+def test_messages_survive_the_way(message: Any) -> None:
+    """What one instance tells is what the other hears; nobody hears his own."""
+    sender, _ = cluster()
+    sender._others["you"] = 0
+    sender.tell_broadcast("public/room", message)
+    hearer, told = cluster()
+    hearer.hear(orjson.dumps(["me", sender._waiting]))
+    hearer.hear(orjson.dumps(["another", sender._waiting]))
+    assert told == [("public/room", message)]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'["x",[["state"]]]', b'["x",[["broadcast","room",1,2,3,4]]]'])
+def test_what_cannot_be_read_is_dropped(content: bytes) -> None:
+    """A message of another version of this server breaks nothing."""
+    hearer, told = cluster()
+    hearer.hear(content)
+    assert told == []
+
+
+def test_alone_nothing_is_said() -> None:
+    """Without others nothing waits to be written."""
+    sender, _ = cluster()
+    sender.tell_broadcast("public/room", Payload({}))
+    sender.tell_track("public/room", 1, None)
+    assert sender._waiting == []
