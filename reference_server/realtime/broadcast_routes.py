@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 from starlette.requests import Request
@@ -75,7 +76,7 @@ def broadcast_routes(verify: Verify, database: Database, quotas: Quotas, tell: T
 
     return [
         Route(BASE, batch, methods=["POST"]),
-        Route(BASE + "/{topic}/events/{event}", single, methods=["POST"]),
+        Route(BASE + "/{names:path}", single, methods=["POST"]),
     ]
 
 
@@ -125,13 +126,22 @@ def _posted(message: dict[str, Any]) -> Posted:
 
 
 def _read_single(request: Request, body: bytes) -> list[Posted]:
-    topic, event = request.path_params["topic"], request.path_params["event"]
+    topic, event = _names(request)
     private = request.query_params.get("private") == "true"
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == _BINARY:
         return [Posted(topic, private, UserBroadcast(event, body, json=False), len(body))]
     payload = _json(body)
     message = Payload({"type": "broadcast", "event": event, "payload": payload})
     return [Posted(topic, private, message, len(body))]
+
+
+def _names(request: Request) -> tuple[str, str]:
+    """Topic and event of `/{topic}/events/{event}`: each may hold an escaped slash, so the path is read as it came."""
+    path = request.scope.get("raw_path") or request.scope["path"].encode()
+    names = [unquote(part) for part in path.partition(BASE.encode() + b"/")[2].decode("latin-1").split("/")]
+    if len(names) != 3 or names[1] != "events" or not names[0] or not names[2]:
+        raise _Refused(404, {"error": "not found"})
+    return names[0], names[2]
 
 
 def _json(body: bytes) -> dict[str, Any]:

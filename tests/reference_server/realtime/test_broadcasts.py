@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from reference_server.db import Database
 from reference_server.realtime.frames import Malformed, decode
@@ -130,6 +131,14 @@ async def test_broadcasts_over_http(site: Site, http: aiohttp.ClientSession) -> 
         async with http.post(f"{site.http}/matching/events/e", json={"n": 2}, headers=headers) as answer:
             assert answer.status == 202
         assert (await client.receive()).payload == {"type": "broadcast", "event": "e", "payload": {"n": 2}}
+        await client.join("realtime:a/ü b", ref="2")
+        async with http.post(
+            URL(f"{site.http}/a%2F%C3%BC%20b/events/x%2Fy", encoded=True), json={}, headers=headers
+        ) as a:
+            assert a.status == 202
+        assert ((heard := await client.receive()).topic, heard.payload["event"]) == ("realtime:a/ü b", "x/y")
+        async with http.post(f"{site.http}/a/b/events/c", json={}, headers=headers) as a:
+            assert a.status == 404
         headers["content-type"] = "application/octet-stream"
         async with http.post(f"{site.http}/matching/events/e", data=b"\x00\x01", headers=headers) as answer:
             assert answer.status == 202

@@ -19,7 +19,8 @@ from tests.reference_server.realtime.conftest import PROMPT, Client, Site, runni
 DENIED = "You do not have permissions to read from this Channel topic: {}"
 POLICIES = """
 create policy read_own on realtime.messages for select to authenticated
-    using (realtime.topic() = 'room:' || (select auth.uid()) or (realtime.topic() = 'hall' and extension = 'broadcast'));
+    using (realtime.topic() = 'room:' || (select auth.uid())
+           or realtime.topic() = 'hall' and extension = 'broadcast');
 create policy write_own on realtime.messages for insert to authenticated
     with check (realtime.topic() = 'room:' || (select auth.uid()));
 create policy broken on realtime.messages for select to authenticated
