@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reference_server.plans.plan import PlanName
+from reference_server.turn.credentials import read_uris
 
 LOCAL_JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"  # noqa: S105 — Supabase's public local default
+LOCAL_TURN_SECRET = "gurukul-local-turn-secret"  # noqa: S105 — public like the one above: for one machine
 
 
 class Settings(BaseSettings):
@@ -53,12 +55,12 @@ class Settings(BaseSettings):
     postgrest_version: Literal["12", "13"] = "13"
     """Whose words the errors of /rest/v1 have: PostgREST's up to 12, or from 13 on."""
 
-    turn_secret: str = ""
-    """The secret shared with the TURN server (coturn: static-auth-secret); without it there is no TURN."""
-    turn_uris: str = ""
-    """Where the TURN server is, separated by commas: turn:relay.example:3478?transport=udp,turns:relay.example:5349."""
-    turn_ttl: float = Field(3600.0, gt=0)
-    """How long TURN credentials are good for."""
+    turn_secret: str = LOCAL_TURN_SECRET
+    """Hardened: the secret shared with the TURN server (coturn: static-auth-secret); empty: there is no TURN server."""
+    turn_uris: str = "turn:127.0.0.1:3478?transport=udp,turn:127.0.0.1:3478?transport=tcp"
+    """Hardened: the addresses of the TURN server (RFC 7065), separated by commas."""
+    turn_ttl: int = Field(3600, gt=0)
+    """Hardened: how long TURN credentials are good for."""
 
     queue_ttl: float = Field(120.0, gt=0)
     """How long a queue entry lives without a sign of life (documented: since it was made)."""
@@ -66,6 +68,8 @@ class Settings(BaseSettings):
     """How long a session may last before it is ended."""
     disconnect_grace: float = Field(3.0, ge=0)
     """Hardened: how long a member without a socket may come back before the session ends."""
+    instance_timeout: float = Field(3.0, gt=0)
+    """How long an instance may give no sign of life before another takes over its users."""
     ping_interval: float = Field(4.0, gt=0)
     """How often a silent socket is pinged (RFC 6455 section 5.5.2)."""
     ping_timeout: float = Field(4.0, gt=0)
@@ -79,10 +83,10 @@ class Settings(BaseSettings):
     find_match_seed: int = 0
     """Documented: seed of those delays."""
 
-    feed_poll: float = Field(0.010, gt=0)
-    """How often the change feed asks the write-ahead log while somebody is subscribed (hosted: 0.1)."""
+    feed_poll: float = Field(0.002, ge=0)
+    """For how long the change feed gathers changes before it tells them (hosted: it asks every 0.1)."""
     feed_batch: int = Field(100, gt=0)
-    """Changes that one question to the log brings at most, about."""
+    """Changes that are judged and told together at most, about."""
     subscribe_delay: float = Field(0.0, ge=0)
     """Time between the join reply and the database subscription: the SUBSCRIBED window (hosted: 1 to 3)."""
     subscription_retry: float = Field(5.0, ge=0)
@@ -102,3 +106,9 @@ class Settings(BaseSettings):
     """Realtime: a socket is closed after so long without a frame of its client."""
     channelless_timeout: float = Field(600.0, gt=0)
     """Realtime: a socket is closed after so long without a channel."""
+
+    @field_validator("turn_uris")
+    @classmethod
+    def _check_turn_uris(cls, text: str) -> str:
+        read_uris(text)
+        return text

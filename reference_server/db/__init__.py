@@ -2,5 +2,6 @@
 
 from reference_server.db.connection import Connection, DatabaseError, Record, Refused, Unavailable
 from reference_server.db.database import Database
+from reference_server.db.replication import LogLost, LogStream
 
-__all__ = ["Connection", "Database", "DatabaseError", "Record", "Refused", "Unavailable"]
+__all__ = ["Connection", "Database", "DatabaseError", "LogLost", "LogStream", "Record", "Refused", "Unavailable"]

@@ -13,11 +13,22 @@ from reference_server.auth.claims import Claims
 from reference_server.db import startup
 from reference_server.db.connection import Connection, DatabaseError, Refused, Unavailable, driver
 from reference_server.db.installation import install
+from reference_server.db.replication import LogStream, open_log
 
 ACQUIRE_TIMEOUT = 10.0
 STATEMENT_TIMEOUTS = {"anon": 3.0, "authenticated": 8.0}
 """Seconds by role (PROTOCOL 2.4)."""
 _SESSION = {"application_name": "gurukul", "timezone": "UTC", "jit": "off", "search_path": "public"}
+# Values in the log are text in the form of the session that reads it. And where this machine is gone without a word,
+# PostgreSQL must find out soon: the slot says that the instance lives.
+_LOG_FORM = {
+    "datestyle": "ISO, MDY",
+    "extra_float_digits": "1",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
 
 # The transaction opens, and the caller is set as PostgREST does before each request (PROTOCOL 2.4), in one round trip.
 # A text of several statements takes no parameters: what comes from the request stands in it as hexadecimal digits.
@@ -143,6 +154,18 @@ class Database:
             raise Unavailable(str(error)) from error
         self._dedicated = {other for other in self._dedicated if not other.is_closed()} | {connection}
         return connection
+
+    async def follow_log(self, slot: str, publication: str) -> LogStream:
+        """Streams the write-ahead log from now on, in the text forms that JSON is made from; the caller closes it.
+
+        Raises:
+            DatabaseError: PostgreSQL refuses a replication slot or a sender.
+            Unavailable: PostgreSQL cannot be reached.
+        """
+        try:
+            return await open_log(self.url, slot, publication, {**_SESSION, **_LOG_FORM})
+        except (driver.InterfaceError, OSError, TimeoutError) as error:
+            raise Unavailable(f"the log cannot be followed ({error})") from error
 
     async def close(self) -> None:
         """Closes every connection; requests still under way have five seconds to end."""

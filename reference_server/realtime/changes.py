@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from reference_server.realtime.pgoutput import Begin, Delete, Insert, Message, Relation, Row, Unchanged, Update
+from reference_server.realtime.pgoutput import Begin, Delete, Insert, Message, Row, Unchanged, Update
 from reference_server.realtime.tables import Change, Table
-
-
-def relations(messages: Iterable[Message]) -> dict[int, Relation]:
-    """The last description of each table that the messages hold, by its oid."""
-    return {message.oid: message for message in messages if isinstance(message, Relation)}
 
 
 def assemble(messages: Iterable[Message], tables: Mapping[int, Table]) -> list[Change]:

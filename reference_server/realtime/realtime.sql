@@ -1,17 +1,5 @@
--- What Realtime asks PostgreSQL: to read the log, to know a table, to check a binding, and who sees a changed row.
+-- What Realtime asks PostgreSQL beside the log itself: to know a table, to check a binding, and who sees a changed row.
 -- The wire: PROTOCOL 1.4 and 1.5. Every function is called by the owner, never by a client's role.
-
--- Opens the place in the log from which this connection reads. Temporary: it goes with the connection, so that a server
--- that dies leaves no slot behind that would keep the log for ever.
-create function gurukul.realtime_open(p_slot text) returns void language sql as $$
-    select pg_create_logical_replication_slot(p_slot, 'pgoutput', true)
-$$;
-
--- Reads whole transactions until about `p_most` messages have come, and moves the slot behind them.
-create function gurukul.realtime_read(p_slot text, p_most int) returns setof bytea language sql as $$
-    select data from pg_logical_slot_get_binary_changes(
-        p_slot, null, p_most, 'proto_version', '1', 'publication_names', 'supabase_realtime', 'messages', 'true')
-$$;
 
 -- What the log does not say of a table: the names of its types, its primary key, whether rows are guarded, and which
 -- columns each role may select.

@@ -29,9 +29,6 @@ class Rooms:
         self._numbers: dict[Channel, int] = {}
         self._counter = itertools.count(1)
 
-    def __bool__(self) -> bool:
-        return bool(self._rooms)
-
     def enter(self, channel: Channel) -> None:
         """The channel hears what is told in its room."""
         self._rooms.setdefault(channel.room, {})[channel] = None

@@ -105,7 +105,6 @@ class Realtime:
             batch=settings.feed_batch,
             instance=instance,
             hear=self._cluster.hear,
-            pressed=lambda: self._cluster.others and bool(self._rooms),
             reopened=self._cluster.greet,
         )
 
@@ -296,7 +295,6 @@ class Realtime:
     def _bound(self, channel: Channel, bindings: tuple[Binding, ...], since: int) -> None:
         session = self._sessions[channel.socket]
         self._index.replace(channel, bindings, since)
-        self._feed.wake()
         self._apply(session, session.connection.subscribed(channel))
 
     def _refused(self, channel: Channel, message: str) -> None:
