@@ -1,0 +1,42 @@
+"""HTTP/1.1 as uvicorn reads it, with an end to how long the head of a request may be."""
+
+from __future__ import annotations
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_LIMIT = 65_536
+"""Bytes of one request's head that are read at most. The application's own, lower limits answer in its own words."""
+_BODY = b'{"message":"The head of the request is too large"}'
+_REFUSAL = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: application/json\r\n"
+    b"Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
+)
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Closes a connection whose request has a head without end, which the parser would collect in memory."""
+
+    _head = 0
+    _parsed = False
+
+    def data_received(self, data: bytes) -> None:
+        """Reads on, unless the head is too large by now (RFC 6585 section 5)."""
+        self._parsed = False
+        super().data_received(data)
+        if self._parsed or self.transport.is_closing():
+            self._head = 0
+            return
+        self._head += len(data)
+        if self._head > HEAD_LIMIT:
+            self.transport.write(_REFUSAL)
+            self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """A whole head came with these bytes."""
+        self._parsed = True
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body came with these bytes."""
+        self._parsed = True
+        super().on_body(body)

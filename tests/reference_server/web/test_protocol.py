@@ -1,0 +1,76 @@
+"""The head of a request has an end, also where its sender gives it none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+import uvicorn
+
+from reference_server.web.protocol import HEAD_LIMIT, BoundedHttp
+
+
+async def echo(scope: dict, receive: object, send: object) -> None:  # type: ignore[type-arg]
+    """Answers with the length of the body."""
+    length, more = 0, True
+    while more:
+        message = await receive()  # type: ignore[operator]
+        length, more = length + len(message.get("body", b"")), message.get("more_body", False)
+    body = str(length).encode()
+    start = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]}
+    await send(start)  # type: ignore[operator]
+    await send({"type": "http.response.body", "body": body})  # type: ignore[operator]
+
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@pytest.fixture
+async def streams() -> AsyncIterator[Streams]:
+    """A connection to a server that speaks through BoundedHttp."""
+    config = uvicorn.Config(echo, http=BoundedHttp, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
+    config.load()
+    state = uvicorn.Server(config).server_state
+    server = await asyncio.get_running_loop().create_server(
+        lambda: BoundedHttp(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    yield reader, writer
+    writer.close()
+    server.close()
+
+
+async def status(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+    return int(head.split()[1]), await asyncio.wait_for(reader.readexactly(length), 5)
+
+
+@pytest.mark.parametrize(
+    "start", [b"GET / HTTP/1.1\r\nhost: x\r\nx: ", b"GET /", b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 9]
+)
+async def test_a_head_without_end(streams: Streams, start: bytes) -> None:
+    """A header, an address or a number of headers that goes on and on is 431, and the connection is closed."""
+    reader, writer = streams
+    writer.write(start)
+    chunk = b"a: b\r\n" * 1000 if start.endswith(b"\n") else b"y" * 6000
+    for _ in range(HEAD_LIMIT // 6000 + 5):
+        writer.write(chunk)
+    assert (await status(reader))[0] == 431
+    # What was still on its way when the connection was closed resets it.
+    with contextlib.suppress(ConnectionError):
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+
+
+async def test_bodies_and_further_requests_do_not_count(streams: Streams) -> None:
+    """A body larger than the limit, and many requests on one connection, are no long head."""
+    reader, writer = streams
+    body = b"z" * (HEAD_LIMIT * 3)
+    for _ in range(3):
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        assert await status(reader) == (200, b"%d" % len(body))
+    for _ in range(100):
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 1000 + b"\r\n\r\n")
+        assert (await status(reader))[0] == 200
