@@ -9,9 +9,11 @@ from importlib.resources import files
 from typing import Protocol
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from reference_server.auth import TokenSigner, TokenVerifier, anon_key
 from reference_server.auth.keys import KeyRefused, given_key, made_key
@@ -27,7 +29,10 @@ from reference_server.rest.routes import routes as rest_routes
 from reference_server.sessions.liveness import Liveness
 from reference_server.sessions.tracker import SessionTracker
 from reference_server.settings import Settings
+from reference_server.turn.credentials import Relay, read_uris
+from reference_server.turn.routes import routes as turn_routes
 from reference_server.web.caller import Gateway
+from reference_server.web.edge import Edge
 from reference_server.web.errors import Json, not_served, unavailable
 
 
@@ -147,6 +152,13 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         yield
 
 
+class _Application(Starlette):
+    """Starlette behind the edge: an error of ours, too, can be read by a browser."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Edge(super().build_middleware_stack())
+
+
 def build_app(parts: Parts) -> Starlette:
     """The application over these parts; its lifespan is `running`."""
 
@@ -155,15 +167,20 @@ def build_app(parts: Parts) -> Starlette:
         async with running(parts):
             yield
 
-    return Starlette(
+    return _Application(
         routes=[route for route_list in parts.route_lists for route in route_list(parts)],
         lifespan=lifespan,
-        exception_handlers={404: _not_found, 405: _not_found, Unavailable: _unavailable, Exception: _failed},
+        exception_handlers={404: _not_found, 405: _wrong_method, Unavailable: _unavailable, Exception: _failed},
     )
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:
     return not_served(f"{request.method} {request.scope['path']}")
+
+
+async def _wrong_method(request: Request, error: Exception) -> Response:
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return Json({"error": f"{request.method} {request.scope['path']} is not served here"}, 405, headers)
 
 
 async def _failed(_request: Request, _error: Exception) -> Response:
@@ -202,9 +219,18 @@ def _matching(parts: Parts) -> list[BaseRoute]:
     return matching_routes(parts.engine, parts.verifier, parts.liveness)
 
 
+def _turn(parts: Parts) -> list[BaseRoute]:
+    settings = parts.settings
+    relay: Relay | None = None
+    uris = read_uris(settings.turn_uris)
+    if settings.engine != "documented" and settings.turn_secret and uris:
+        relay = Relay(settings.turn_secret, uris, settings.turn_ttl)
+    return turn_routes(relay, parts.verifier)
+
+
 def _realtime(parts: Parts) -> list[BaseRoute]:
     return parts.realtime.routes()
 
 
-ROUTE_LISTS = (_matching, _rest, _realtime, _auth, health_routes)
+ROUTE_LISTS = (_matching, _rest, _realtime, _auth, _turn, health_routes)
 """Tried one after the other, so the busiest come first; no two of them share an address."""

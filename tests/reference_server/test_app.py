@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from reference_server.app import ENGINES, build_app, build_parts, running
+from reference_server.auth.keys import made_key
 from reference_server.db import Refused, Unavailable
 from reference_server.settings import Settings
 
@@ -82,6 +85,51 @@ async def test_a_part_can_be_replaced(database_url: str, client_for: Any) -> Non
         assert (await client.call("GET", "/hello")).body == b"hello"
         assert (await client.call("GET", "/ready")).json == {"status": "ready", "engine": "hardened"}
     assert (await client.call("GET", "/ready")).status == 503
+
+
+async def test_what_browsers_see(database_url: str, client_for: Any) -> None:
+    """Answers of every part can be read by browsers; a wrong method is 405; TURN credentials are there for users."""
+    parts = await build_parts(settings(database_url))
+    async with running(parts):
+        client = client_for([])
+        client.app = build_app(parts)
+        for path, status in (("/health", 200), ("/rest/v1/profiles", 200), ("/auth/v1/user", 401), ("/nothing", 404)):
+            answer = await client.call("GET", path)
+            assert (answer.status, answer.headers["access-control-allow-origin"]) == (status, "*")
+        wrong = await client.call("DELETE", "/health")
+        assert (wrong.status, set(wrong.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
+        session = (await client.call("POST", "/auth/v1/signup", {})).json
+        turn = await client.call("GET", "/api/turn/credentials", token=session["access_token"])
+        assert turn.json["username"].endswith(session["user"]["id"])
+
+
+@pytest.mark.parametrize(("name", "value"), [("turn_secret", ""), ("turn_uris", ""), ("engine", "documented")])
+async def test_without_a_relay(database_url: str, client_for: Any, name: str, value: str) -> None:
+    """Where there is no TURN server, as in the documented deployment, there are no credentials for it."""
+    parts = await build_parts(settings(database_url).model_copy(update={name: value}))
+    async with running(parts):
+        client = client_for([])
+        client.app = build_app(parts)
+        assert (await client.call("GET", "/api/turn/credentials")).status == 404
+
+
+async def test_keys_of_tokens(database_url: str, tmp_path: Path) -> None:
+    """With ES256 the key is made from the secret, or read from a file; a file that holds none is refused by name."""
+    elliptic = settings(database_url).model_copy(update={"jwt_algorithm": "ES256"})
+    parts = await build_parts(elliptic)
+    assert parts.signer.public_keys() == [made_key(elliptic.jwt_secret).public_jwk()]
+    await parts.database.close()
+    for file, text in ((tmp_path / "none.pem", None), (tmp_path / "bad.pem", "nonsense")):
+        if text is not None:
+            file.write_text(text)
+        with pytest.raises(Refused, match=f"--jwt-key-file {file}"):
+            await build_parts(elliptic.model_copy(update={"jwt_key_file": file}))
+
+
+def test_addresses_of_the_relay_are_checked_at_start() -> None:
+    """An address that no ICE agent would take is refused with the settings."""
+    with pytest.raises(ValidationError, match="is no address of a TURN server"):
+        Settings(turn_uris="relay.example:3478")
 
 
 async def test_no_database_named() -> None:
