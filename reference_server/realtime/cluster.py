@@ -161,8 +161,10 @@ class Cluster:
                 await asyncio.sleep(BEAT)
 
     async def _turn(self) -> None:
+        # Not wait_for: before Python 3.12 it may swallow a cancellation that comes together with the work.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._work.wait(), BEAT)
+            async with asyncio.timeout(BEAT):
+                await self._work.wait()
         self._work.clear()
         loop = asyncio.get_running_loop()
         if loop.time() >= self._look_at:
