@@ -46,8 +46,8 @@ def _terms(run: StoredRun | None) -> Terms:
 
 
 def _run_of(history: Path) -> StoredRun | None:
-    """The run that a history belongs to: run.json beside it, or one folder up (a requirement's own history)."""
-    for folder in (history.parent, history.parent.parent):
+    """The run that a history belongs to: run.json beside it, or above it (a requirement's own history)."""
+    for folder in list(history.absolute().parents)[:3]:
         if (folder / "run.json").exists():
             return load_run(folder)
     return None

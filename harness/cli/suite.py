@@ -32,7 +32,14 @@ async def run_suite(
     """
     name = opened.target.name
     results = results_file(folder, name)
-    arguments = ["--target", str(opened.file), "--results", str(results), "--history", str(folder.path / "conform")]
+    arguments = [
+        "--target",
+        str(opened.file),
+        "--results",
+        str(results),
+        "--history",
+        str(folder.path / "conform" / name),
+    ]
     arguments += ["-k", k] if k else []
     arguments += ["--junit", str(junit)] if junit is not None else []
     ended = 0

@@ -19,7 +19,7 @@ ENGINES = ("documented", "hardened")
 Time = Literal["scaled", "real"]
 
 _SCALED_SETTINGS: dict[str, object] = {
-    "queue_ttl": 6.0, "disconnect_grace": 1.0, "ping_interval": 1.0, "ping_timeout": 1.0,
+    "queue_ttl": 6.0, "disconnect_grace": 1.0, "ping_interval": 1.0, "ping_timeout": 1.0, "join_rate_window": 3.0,
 }  # fmt: skip
 _SCALED_BUDGETS = Budgets(queue_ttl=6.0, disconnect=6.0)
 

@@ -33,7 +33,7 @@ _SETTINGS = {
     "shared_buffers": "128MB",
     "fsync": "on",  # matches that are counted must be durable ones
     "max_wal_size": "1GB",
-    "log_min_messages": "warning",
+    "log_min_messages": "fatal",  # below it stand four lines for each look of the change feed
 }
 
 

@@ -38,7 +38,7 @@ def test_a_conforming_target(gurukul, database: list[str], tmp_path: Path):
     assert all(path.stat().st_size for path in files)
     assert gurukul.left_behind() == []
     (folder,) = gurukul.runs()
-    assert gurukul("judge", str(folder / "conform" / "MM-S3.ndjson")).status in {0, 2}
+    assert gurukul("judge", str(folder / "conform" / "hardened" / "MM-S3.ndjson")).status in {0, 2}
 
 
 def test_a_target_that_does_not_conform(gurukul):
