@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     find_match_seed: int = 0
     """Documented: seed of those delays."""
 
-    feed_poll: float = Field(0.002, ge=0)
+    feed_poll: float = Field(0.004, ge=0)
     """For how long the change feed gathers changes before it tells them (hosted: it asks every 0.1)."""
     feed_batch: int = Field(100, gt=0)
     """Changes that are judged and told together at most, about."""
