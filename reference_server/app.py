@@ -23,6 +23,7 @@ from reference_server.matchmaking.documented import DocumentedEngine
 from reference_server.matchmaking.engine import Engine
 from reference_server.matchmaking.hardened import HardenedEngine
 from reference_server.matchmaking.routes import routes as matching_routes
+from reference_server.openapi.document import routes as openapi_routes
 from reference_server.realtime import Realtime
 from reference_server.rest.catalogue import Catalogue, load_catalogue
 from reference_server.rest.routes import routes as rest_routes
@@ -228,9 +229,13 @@ def _turn(parts: Parts) -> list[BaseRoute]:
     return turn_routes(relay, parts.verifier)
 
 
+def _openapi(parts: Parts) -> list[BaseRoute]:
+    return openapi_routes(parts.catalogue)
+
+
 def _realtime(parts: Parts) -> list[BaseRoute]:
     return parts.realtime.routes()
 
 
-ROUTE_LISTS = (_matching, _rest, _realtime, _auth, _turn, health_routes)
+ROUTE_LISTS = (_matching, _rest, _realtime, _auth, _turn, health_routes, _openapi)
 """Tried one after the other, so the busiest come first; no two of them share an address."""

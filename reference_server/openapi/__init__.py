@@ -1,0 +1,1 @@
+"""The description of everything that the server answers over HTTP, in OpenAPI 3.1."""
