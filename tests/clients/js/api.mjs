@@ -32,7 +32,10 @@ export async function applicationApi(stage, suite) {
   })
   await suite.check('join with the session cookie of the web application', async () => {
     const { session } = data(await person.client.auth.getSession())
-    const answer = await stage.api('POST', '/matching/join', { cookie: stage.cookies(session), body: { matchMode: 'global' } })
+    const answer = await stage.api('POST', '/matching/join', {
+      cookie: stage.cookies(session),
+      body: { matchMode: 'global' },
+    })
     equal('answer', [answer.status, answer.body], [200, { message: 'Joined queue successfully' }])
     await leave(stage, person)
   })
@@ -40,7 +43,10 @@ export async function applicationApi(stage, suite) {
     const { session } = data(await person.client.auth.getSession())
     const long = { ...session, user: { ...session.user, user_metadata: { note: 'x'.repeat(6000) } } }
     matches('cookies', stage.cookies(long), /\.0=.*\.1=.*\.2=/s)
-    const answer = await stage.api('POST', '/matching/join', { cookie: stage.cookies(long), body: { matchMode: 'global' } })
+    const answer = await stage.api('POST', '/matching/join', {
+      cookie: stage.cookies(long),
+      body: { matchMode: 'global' },
+    })
     equal('status', answer.status, 200)
     await leave(stage, person)
   })
@@ -49,9 +55,14 @@ export async function applicationApi(stage, suite) {
     await suite.check('the eleventh join within a minute: 429 with Retry-After', async () => {
       const busy = await stage.person()
       const answers = []
-      for (let i = 0; i < 11; i += 1) answers.push(await stage.api('POST', '/matching/join', { token: busy.token, body: { matchMode: 'global' } }))
+      for (let i = 0; i < 11; i += 1)
+        answers.push(await stage.api('POST', '/matching/join', { token: busy.token, body: { matchMode: 'global' } }))
       await leave(stage, busy)
-      equal('statuses', answers.map((a) => a.status), [...Array(10).fill(200), 429])
+      equal(
+        'statuses',
+        answers.map((a) => a.status),
+        [...Array(10).fill(200), 429],
+      )
       equal('body', answers[10].body, { error: 'Too many attempts. Please wait.' })
       matches('Retry-After', answers[10].headers.get('retry-after'), /^[1-9]\d*$/)
     })
@@ -67,8 +78,18 @@ async function turn(stage, suite, person) {
     equal('status', status, 200)
     equal('members', Object.keys(body).sort(), ['password', 'ttl', 'uris', 'username'])
     const expiry = Number(body.username.split(':')[0])
-    holds('username', Math.abs(expiry - Date.now() / 1000 - body.ttl) < 60, 'the time one ttl ahead, then a colon', body.username)
-    holds('uris', body.uris.length > 0 && body.uris.every((uri) => /^turns?:/.test(uri)), 'addresses of TURN', body.uris)
+    holds(
+      'username',
+      Math.abs(expiry - Date.now() / 1000 - body.ttl) < 60,
+      'the time one ttl ahead, then a colon',
+      body.username,
+    )
+    holds(
+      'uris',
+      body.uris.length > 0 && body.uris.every((uri) => /^turns?:/.test(uri)),
+      'addresses of TURN',
+      body.uris,
+    )
     equal('password', body.password, createHmac('sha1', stage.turnSecret).update(body.username).digest('base64'))
   })
 }

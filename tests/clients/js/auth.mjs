@@ -14,7 +14,11 @@ export async function auth(stage, suite) {
     holds('expires_in', session.expires_in > 0 && session.expires_at > Date.now() / 1000, 'a time to come', session)
     includes('user', user, { email, aud: 'authenticated', role: 'authenticated', is_anonymous: false, phone: '' })
     includes('user.app_metadata', user.app_metadata, { provider: 'email', providers: ['email'] })
-    equal('the identity', user.identities.map((i) => [i.provider, i.identity_data.email]), [['email', email]])
+    equal(
+      'the identity',
+      user.identities.map((i) => [i.provider, i.identity_data.email]),
+      [['email', email]],
+    )
     matches('created_at', user.created_at, /^\d{4}-\d\d-\d\dT/)
     return { user, session }
   })
@@ -32,8 +36,14 @@ export async function auth(stage, suite) {
   await suite.check('getClaims gives the listed claims', async () => {
     const { claims } = data(await client.auth.getClaims())
     includes('claims', claims, {
-      sub: signedUp.user.id, aud: 'authenticated', role: 'authenticated', email, phone: '', aal: 'aal1',
-      is_anonymous: false, app_metadata: { provider: 'email', providers: ['email'] },
+      sub: signedUp.user.id,
+      aud: 'authenticated',
+      role: 'authenticated',
+      email,
+      phone: '',
+      aal: 'aal1',
+      is_anonymous: false,
+      app_metadata: { provider: 'email', providers: ['email'] },
       iss: `${stage.supabaseUrl}/auth/v1`,
     })
     equal('amr[0].method', claims.amr?.[0]?.method, 'password')
@@ -50,25 +60,43 @@ export async function auth(stage, suite) {
 
   await suite.check('signUp keeps the metadata that it is given', async () => {
     const other = stage.client()
-    const { user } = data(await other.auth.signUp({
-      email: `clients-${aside()}@example.com`, password: PASSWORD, options: { data: { display_name: 'Ada' } },
-    }))
+    const { user } = data(
+      await other.auth.signUp({
+        email: `clients-${aside()}@example.com`,
+        password: PASSWORD,
+        options: { data: { display_name: 'Ada' } },
+      }),
+    )
     includes('user_metadata', user.user_metadata, { display_name: 'Ada' })
   })
 
   await suite.check('signUp with a taken e-mail: user_already_exists', async () => {
-    failure(await stage.client().auth.signUp({ email, password: PASSWORD }),
-      { code: 'user_already_exists', status: 422, message: 'User already registered', name: 'AuthApiError' })
+    failure(await stage.client().auth.signUp({ email, password: PASSWORD }), {
+      code: 'user_already_exists',
+      status: 422,
+      message: 'User already registered',
+      name: 'AuthApiError',
+    })
   })
 
   await suite.check('signUp with a weak password: weak_password with reasons', async () => {
-    const error = failure(await stage.client().auth.signUp({ email: `clients-${aside()}@example.com`, password: 'short' }),
-      { code: 'weak_password', status: 422, message: 'Password should be at least 6 characters.', name: 'AuthWeakPasswordError' })
+    const error = failure(
+      await stage.client().auth.signUp({ email: `clients-${aside()}@example.com`, password: 'short' }),
+      {
+        code: 'weak_password',
+        status: 422,
+        message: 'Password should be at least 6 characters.',
+        name: 'AuthWeakPasswordError',
+      },
+    )
     equal('reasons', error.reasons, ['length'])
   })
 
   await suite.check('signUp with something that is no e-mail: validation_failed', async () => {
-    failure(await stage.client().auth.signUp({ email: 'nobody', password: PASSWORD }), { code: 'validation_failed', status: 400 })
+    failure(await stage.client().auth.signUp({ email: 'nobody', password: PASSWORD }), {
+      code: 'validation_failed',
+      status: 400,
+    })
   })
 
   await suite.check('signInWithPassword gives a session of the same user', async () => {
@@ -79,13 +107,19 @@ export async function auth(stage, suite) {
   })
 
   await suite.check('signInWithPassword with a wrong password: invalid_credentials', async () => {
-    failure(await stage.client().auth.signInWithPassword({ email, password: 'something else' }),
-      { code: 'invalid_credentials', status: 400, message: 'Invalid login credentials', name: 'AuthApiError' })
+    failure(await stage.client().auth.signInWithPassword({ email, password: 'something else' }), {
+      code: 'invalid_credentials',
+      status: 400,
+      message: 'Invalid login credentials',
+      name: 'AuthApiError',
+    })
   })
 
   await suite.check('signInWithPassword of nobody: invalid_credentials', async () => {
-    failure(await stage.client().auth.signInWithPassword({ email: `clients-${aside()}@example.com`, password: PASSWORD }),
-      { code: 'invalid_credentials', status: 400 })
+    failure(
+      await stage.client().auth.signInWithPassword({ email: `clients-${aside()}@example.com`, password: PASSWORD }),
+      { code: 'invalid_credentials', status: 400 },
+    )
   })
 
   await suite.check('signInAnonymously gives an anonymous user', async () => {
@@ -103,8 +137,10 @@ export async function auth(stage, suite) {
 
 async function refresh(stage, suite, email) {
   const client = stage.client()
-  const first = await suite.must('a session to refresh', async () =>
-    data(await client.auth.signInWithPassword({ email, password: PASSWORD })).session)
+  const first = await suite.must(
+    'a session to refresh',
+    async () => data(await client.auth.signInWithPassword({ email, password: PASSWORD })).session,
+  )
 
   await suite.check('refreshSession gives new tokens of the same session', async () => {
     const { session, user } = data(await client.auth.refreshSession())
@@ -116,16 +152,22 @@ async function refresh(stage, suite, email) {
   })
 
   await suite.check('a used refresh token: refresh_token_already_used, and the session is over', async () => {
-    const { session } = data(await client.auth.refreshSession()) // the first token is no longer the parent of the active one
-    failure(await stage.client().auth.refreshSession({ refresh_token: first.refresh_token }),
-      { code: 'refresh_token_already_used', status: 400 })
+    // Now the first token is no longer the parent of the active one.
+    const { session } = data(await client.auth.refreshSession())
+    failure(await stage.client().auth.refreshSession({ refresh_token: first.refresh_token }), {
+      code: 'refresh_token_already_used',
+      status: 400,
+    })
     const active = await stage.client().auth.refreshSession({ refresh_token: session.refresh_token })
     equal('status of the active token', active.error?.status, 400)
   })
 
   await suite.check('an unknown refresh token: refresh_token_not_found', async () => {
-    failure(await stage.client().auth.refreshSession({ refresh_token: 'abcdefghijkl' }),
-      { code: 'refresh_token_not_found', status: 400, message: 'Invalid Refresh Token: Refresh Token Not Found' })
+    failure(await stage.client().auth.refreshSession({ refresh_token: 'abcdefghijkl' }), {
+      code: 'refresh_token_not_found',
+      status: 400,
+      message: 'Invalid Refresh Token: Refresh Token Not Found',
+    })
   })
 
   await suite.check('setSession takes a session over to another client', async () => {
@@ -192,15 +234,21 @@ async function refusals(stage, suite) {
   })
 
   await suite.check('getUser with the anonymous key: it has no sub claim', async () => {
-    failure(await stage.client().auth.getUser(stage.anonKey),
-      { code: 'bad_jwt', status: 403, message: 'invalid claim: missing sub claim' })
+    failure(await stage.client().auth.getUser(stage.anonKey), {
+      code: 'bad_jwt',
+      status: 403,
+      message: 'invalid claim: missing sub claim',
+    })
   })
 
   await suite.check('getUser of a user who is not there: user_not_found', async () => {
     const { token } = await stage.person()
     const stranger = stage.alike(token, { sub: '00000000-0000-4000-8000-000000000000', session_id: undefined })
-    failure(await stage.client().auth.getUser(stranger),
-      { code: 'user_not_found', status: 403, message: 'User from sub claim in JWT does not exist' })
+    failure(await stage.client().auth.getUser(stranger), {
+      code: 'user_not_found',
+      status: 403,
+      message: 'User from sub claim in JWT does not exist',
+    })
   })
 
   await suite.check('a wrong project key is refused at the gateway', async () => {

@@ -1,4 +1,4 @@
-// Broadcast: between clients, with and without acknowledgement and echo, over REST, in binary, and across frame versions.
+// Broadcast: between clients, with and without acknowledgement and echo, over REST, in binary, across frame versions.
 
 import { Inbox } from './inbox.mjs'
 import { equal, holds, includes } from './report.mjs'
@@ -18,11 +18,13 @@ const send = (member, event, payload = {}) => member.channel.send({ type: 'broad
 
 export async function broadcast(stage, suite) {
   const topic = `room-${aside()}`
-  const [plain, echoing, careful] = await suite.must('three members of one topic', () => Promise.all([
-    member(stage.client(), topic),
-    member(stage.client(), topic, { self: true }),
-    member(stage.client(), topic, { ack: true }),
-  ]))
+  const [plain, echoing, careful] = await suite.must('three members of one topic', () =>
+    Promise.all([
+      member(stage.client(), topic),
+      member(stage.client(), topic, { self: true }),
+      member(stage.client(), topic, { ack: true }),
+    ]),
+  )
 
   await suite.check('a broadcast reaches the others, with its payload', async () => {
     const payload = { text: 'héllo', list: [1, 2.5, null], nested: { a: true } }
@@ -42,7 +44,11 @@ export async function broadcast(stage, suite) {
   await suite.check('self: false does not', async () => {
     await send(careful, 'fence')
     await plain.last('fence')
-    equal('events of the first member', plain.events().filter((e) => e === 'one' || e === 'bare'), [])
+    equal(
+      'events of the first member',
+      plain.events().filter((e) => e === 'one' || e === 'bare'),
+      [],
+    )
   })
   await suite.check('ack: true answers when the server has it', async () => {
     equal('send', await send(careful, 'three', { n: 3 }), 'ok')
@@ -52,18 +58,29 @@ export async function broadcast(stage, suite) {
     for (let n = 0; n < 50; n += 1) send(plain, 'count', { n })
     await send(plain, 'counted')
     await echoing.last('counted')
-    equal('numbers', echoing.heard.came.filter((m) => m.event === 'count').map((m) => m.payload.n), [...Array(50).keys()])
+    equal(
+      'numbers',
+      echoing.heard.came.filter((m) => m.event === 'count').map((m) => m.payload.n),
+      [...Array(50).keys()],
+    )
   })
   await suite.check('a listener of one event hears that one only', async () => {
     const client = stage.client()
     const some = new Inbox('a broadcast with that event')
     const all = new Inbox('a broadcast')
-    const channel = client.channel(topic).on('broadcast', { event: 'wanted' }, some.put).on('broadcast', { event: '*' }, all.put)
+    const channel = client
+      .channel(topic)
+      .on('broadcast', { event: 'wanted' }, some.put)
+      .on('broadcast', { event: '*' }, all.put)
     await joined(channel)
     await send(plain, 'unwanted')
     await send(plain, 'wanted')
     await all.first((m) => m.event === 'wanted')
-    equal('events', some.came.map((m) => m.event), ['wanted'])
+    equal(
+      'events',
+      some.came.map((m) => m.event),
+      ['wanted'],
+    )
   })
   await suite.check('another topic hears nothing', async () => {
     const elsewhere = await member(stage.client(), `${topic}-other`, { self: true })
@@ -95,7 +112,8 @@ async function overRest(stage, suite, topic, listener) {
   })
   await suite.check('several messages in one request: 202', async () => {
     const answer = await fetch(`${stage.supabaseUrl}/realtime/v1/api/broadcast`, {
-      method: 'POST', headers: { apikey: stage.anonKey, 'Content-Type': 'application/json' },
+      method: 'POST',
+      headers: { apikey: stage.anonKey, 'Content-Type': 'application/json' },
       body: JSON.stringify({ messages: ['x', 'y'].map((event) => ({ topic, event, payload: { event } })) }),
     })
     equal('status', answer.status, 202)
@@ -105,7 +123,9 @@ async function overRest(stage, suite, topic, listener) {
   })
   await suite.check('a request that is no list of messages: 422', async () => {
     const answer = await fetch(`${stage.supabaseUrl}/realtime/v1/api/broadcast`, {
-      method: 'POST', headers: { apikey: stage.anonKey, 'Content-Type': 'application/json' }, body: '{"messages":[{"event":1}]}',
+      method: 'POST',
+      headers: { apikey: stage.anonKey, 'Content-Type': 'application/json' },
+      body: '{"messages":[{"event":1}]}',
     })
     equal('status', answer.status, 422)
   })
@@ -121,7 +141,9 @@ async function binary(stage, suite, sender, listener) {
   })
   if (stage.version !== '2.86.0') {
     await suite.check('httpSend() of a binary payload', async () => {
-      equal('httpSend', await stage.client().channel(sender.channel.subTopic).httpSend('octets', bytes), { success: true })
+      equal('httpSend', await stage.client().channel(sender.channel.subTopic).httpSend('octets', bytes), {
+        success: true,
+      })
       const { payload } = await listener.last('octets')
       holds('payload', payload instanceof ArrayBuffer, 'an ArrayBuffer', payload)
       equal('bytes', [...new Uint8Array(payload)], [...bytes])
@@ -130,10 +152,12 @@ async function binary(stage, suite, sender, listener) {
 }
 
 async function acrossVersions(stage, suite, topic) {
-  const [old, recent] = await suite.must('a member with frames 1.0.0 and one with 2.0.0', () => Promise.all([
-    member(stage.client({ realtime: { vsn: '1.0.0' } }), `${topic}-mixed`),
-    member(stage.client({ realtime: { vsn: '2.0.0' } }), `${topic}-mixed`),
-  ]))
+  const [old, recent] = await suite.must('a member with frames 1.0.0 and one with 2.0.0', () =>
+    Promise.all([
+      member(stage.client({ realtime: { vsn: '1.0.0' } }), `${topic}-mixed`),
+      member(stage.client({ realtime: { vsn: '2.0.0' } }), `${topic}-mixed`),
+    ]),
+  )
   await suite.check('from 1.0.0 to 2.0.0', async () => {
     await send(old, 'up', { n: 1 })
     includes('message', await recent.last('up'), { type: 'broadcast', event: 'up', payload: { n: 1 } })

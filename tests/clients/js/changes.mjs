@@ -57,7 +57,11 @@ async function filtered(suite, one, two, id) {
       data(await one.client.from('messages').insert({ session_id: id, sender_id: one.user, content }))
     }
     await all.first((payload) => payload.new.content === 'end')
-    equal('without a filter', all.came.map((payload) => payload.new.content), CONTENTS)
+    equal(
+      'without a filter',
+      all.came.map((payload) => payload.new.content),
+      CONTENTS,
+    )
   })
   for (const [filter, wanted] of Object.entries(FILTERS)) {
     await suite.check(`filter ${filter}`, async () => equal('contents', passed.get(filter), wanted))
@@ -66,19 +70,30 @@ async function filtered(suite, one, two, id) {
 }
 
 async function bindings(suite, one, two, id) {
-  const post = async (content) => data(await one.client.from('messages').insert({ session_id: id, sender_id: one.user, content }))
+  const post = async (content) =>
+    data(await one.client.from('messages').insert({ session_id: id, sender_id: one.user, content }))
 
   await suite.check('a binding without a table takes all tables of the schema', async () => {
     const seen = new Inbox('a change')
-    await joined(two.client.channel(`schema-${aside()}`).on('postgres_changes', { event: '*', schema: 'public' }, seen.put), { changes: true })
+    await joined(
+      two.client.channel(`schema-${aside()}`).on('postgres_changes', { event: '*', schema: 'public' }, seen.put),
+      { changes: true },
+    )
     await post('anywhere')
-    includes('change', await seen.first((p) => p.new.content === 'anywhere'), { table: 'messages', eventType: 'INSERT' })
+    includes('change', await seen.first((p) => p.new.content === 'anywhere'), {
+      table: 'messages',
+      eventType: 'INSERT',
+    })
   })
   await suite.check('a binding for UPDATE does not hear INSERT', async () => {
     const [updates, inserts] = [new Inbox('an update'), new Inbox('an insert')]
-    await joined(two.client.channel(`events-${aside()}`)
-      .on('postgres_changes', { event: 'UPDATE', schema: 'public', table: 'messages' }, updates.put)
-      .on('postgres_changes', { event: 'INSERT', schema: 'public', table: 'messages' }, inserts.put), { changes: true })
+    await joined(
+      two.client
+        .channel(`events-${aside()}`)
+        .on('postgres_changes', { event: 'UPDATE', schema: 'public', table: 'messages' }, updates.put)
+        .on('postgres_changes', { event: 'INSERT', schema: 'public', table: 'messages' }, inserts.put),
+      { changes: true },
+    )
     await post('an insert')
     await inserts.first()
     equal('updates', updates.came, [])
@@ -86,30 +101,52 @@ async function bindings(suite, one, two, id) {
   await suite.check('two channels of one socket both hear', async () => {
     const [first, second] = [new Inbox('a message'), new Inbox('a message')]
     for (const inbox of [first, second]) {
-      await joined(two.client.channel(`twice-${aside()}`)
-        .on('postgres_changes', { event: 'INSERT', schema: 'public', table: 'messages', filter: `session_id=eq.${id}` }, inbox.put), { changes: true })
+      await joined(
+        two.client
+          .channel(`twice-${aside()}`)
+          .on(
+            'postgres_changes',
+            { event: 'INSERT', schema: 'public', table: 'messages', filter: `session_id=eq.${id}` },
+            inbox.put,
+          ),
+        { changes: true },
+      )
     }
     await post('to both')
     for (const inbox of [first, second]) equal('content', (await inbox.first()).new.content, 'to both')
   })
   await suite.check('the values of each type', async () => {
     const seen = new Inbox('a message')
-    await joined(two.client.channel(`types-${aside()}`)
-      .on('postgres_changes', { event: 'INSERT', schema: 'public', table: 'messages' }, seen.put), { changes: true })
+    await joined(
+      two.client
+        .channel(`types-${aside()}`)
+        .on('postgres_changes', { event: 'INSERT', schema: 'public', table: 'messages' }, seen.put),
+      { changes: true },
+    )
     await post('text with "quotes", ünïcode \u{1F600} and\nlines')
     const { new: row, commit_timestamp: committed } = await seen.first()
-    includes('row', row, { content: 'text with "quotes", ünïcode \u{1F600} and\nlines', is_flagged: false, file_url: null })
+    includes('row', row, {
+      content: 'text with "quotes", ünïcode \u{1F600} and\nlines',
+      is_flagged: false,
+      file_url: null,
+    })
     matches('created_at', row.created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00$/)
     holds('commit_timestamp', Math.abs(Date.parse(committed) - Date.now()) < 60_000, 'about now', committed)
   })
 }
 
 async function deletions(stage, suite) {
-  const [owner, stranger] = await suite.must('an owner of a queue row and a stranger', () => Promise.all([stage.person(), stage.person()]))
+  const [owner, stranger] = await suite.must('an owner of a queue row and a stranger', () =>
+    Promise.all([stage.person(), stage.person()]),
+  )
   const listen = async (person) => {
     const seen = new Inbox('a change of the queue')
-    await joined(person.client.channel(`deletions-${aside()}`)
-      .on('postgres_changes', { event: '*', schema: 'public', table: 'waiting_queue' }, seen.put), { changes: true })
+    await joined(
+      person.client
+        .channel(`deletions-${aside()}`)
+        .on('postgres_changes', { event: '*', schema: 'public', table: 'waiting_queue' }, seen.put),
+      { changes: true },
+    )
     return seen
   }
   await suite.check('DELETE goes to everybody, with the key alone; INSERT to the owner only', async () => {
@@ -121,25 +158,45 @@ async function deletions(stage, suite) {
       equal('old', gone.old, { id: row.id })
       equal('new', gone.new, {})
     }
-    equal('inserts that the stranger saw', theirs.came.filter((p) => p.eventType === 'INSERT'), [])
+    equal(
+      'inserts that the stranger saw',
+      theirs.came.filter((p) => p.eventType === 'INSERT'),
+      [],
+    )
   })
 }
 
 async function refusals(suite, person) {
   const CASES = {
-    'a filter without an operator': [{ table: 'messages', filter: 'undefined' }, /^Error parsing `filter` params: \["undefined"\]$/],
-    'an unknown operator': [{ table: 'messages', filter: 'content=foo.hey' }, /^Error parsing `filter` params: \["foo", "hey"\]$/],
-    'an unknown table': [{ table: 'nothing' },
-      /^Unable to subscribe to changes with given parameters\. Please check Realtime is enabled for the given connect parameters: \[event: INSERT, schema: public, table: nothing, filters: .*\]$/],
-    'a table that is not published': [{ table: 'profiles' }, /^Unable to subscribe to changes with given parameters\. Please check Realtime is enabled/],
-    'an unknown column': [{ table: 'messages', filter: 'nope=eq.1' },
-      /^Unable to subscribe to changes with given parameters\. An exception happened so please check your connect parameters: \[.*\]\. Exception: .*invalid column for filter nope/],
-    'a value of another type': [{ table: 'messages', filter: 'session_id=eq.undefined' },
-      /^Unable to subscribe to changes with given parameters\. An exception happened.*invalid input syntax for type uuid: "undefined"/],
+    'a filter without an operator': [
+      { table: 'messages', filter: 'undefined' },
+      /^Error parsing `filter` params: \["undefined"\]$/,
+    ],
+    'an unknown operator': [
+      { table: 'messages', filter: 'content=foo.hey' },
+      /^Error parsing `filter` params: \["foo", "hey"\]$/,
+    ],
+    'an unknown table': [
+      { table: 'nothing' },
+      /^Unable to subscribe to changes with given parameters\. Please check Realtime is enabled for the given connect parameters: \[event: INSERT, schema: public, table: nothing, filters: .*\]$/,
+    ],
+    'a table that is not published': [
+      { table: 'profiles' },
+      /^Unable to subscribe to changes with given parameters\. Please check Realtime is enabled/,
+    ],
+    'an unknown column': [
+      { table: 'messages', filter: 'nope=eq.1' },
+      /^Unable to subscribe to changes with given parameters\. An exception happened so please check your connect parameters: \[.*\]\. Exception: .*invalid column for filter nope/,
+    ],
+    'a value of another type': [
+      { table: 'messages', filter: 'session_id=eq.undefined' },
+      /^Unable to subscribe to changes with given parameters\. An exception happened.*invalid input syntax for type uuid: "undefined"/,
+    ],
   }
   for (const [name, [binding, message]] of Object.entries(CASES)) {
     await suite.check(`${name}: SUBSCRIBED, then a system message with status error`, async () => {
-      const channel = person.client.channel(`refused-${aside()}`)
+      const channel = person.client
+        .channel(`refused-${aside()}`)
         .on('postgres_changes', { event: 'INSERT', schema: 'public', ...binding }, () => {})
       const { states, system } = subscribe(channel)
       equal('status', (await states.first()).status, 'SUBSCRIBED')

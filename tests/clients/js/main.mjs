@@ -22,16 +22,23 @@ const FREE = { auth, rest, errors, broadcast, presence, sockets }
 
 const HELP = `usage: node main.mjs --installed DIR --supabase-url URL --api-url URL --anon-key KEY --engine NAME
                      [--vsn 1.0.0|2.0.0] [--turn-secret SECRET] [--suite NAME]... [--times N]
-DIR holds the node_modules with @supabase/supabase-js and ws. SECRET is what the server shares with its TURN server; without
-it TURN is not asked for. The server must run with --refresh-reuse-interval 0. Suites: ${Object.keys({ ...QUEUED, ...FREE }).join(' ')}`
+DIR holds the node_modules with @supabase/supabase-js and ws. SECRET is what the server shares with its TURN server;
+without it TURN is not asked for. The server must run with --refresh-reuse-interval 0.
+Suites: ${Object.keys({ ...QUEUED, ...FREE }).join(' ')}`
 
 function given() {
   const { values } = parseArgs({
     options: {
-      installed: { type: 'string' }, 'supabase-url': { type: 'string' }, 'api-url': { type: 'string' },
-      'anon-key': { type: 'string' }, engine: { type: 'string' }, vsn: { type: 'string' },
+      installed: { type: 'string' },
+      'supabase-url': { type: 'string' },
+      'api-url': { type: 'string' },
+      'anon-key': { type: 'string' },
+      engine: { type: 'string' },
+      vsn: { type: 'string' },
       'turn-secret': { type: 'string' },
-      suite: { type: 'string', multiple: true }, times: { type: 'string', default: '1' }, help: { type: 'boolean' },
+      suite: { type: 'string', multiple: true },
+      times: { type: 'string', default: '1' },
+      help: { type: 'boolean' },
     },
   })
   const missing = ['installed', 'supabase-url', 'api-url', 'anon-key', 'engine'].filter((name) => !values[name])
@@ -52,8 +59,13 @@ async function run(name, body, stage, report) {
 
 async function once(values, report) {
   const stage = new Stage({
-    installed: values.installed, supabaseUrl: values['supabase-url'], apiUrl: values['api-url'],
-    anonKey: values['anon-key'], engine: values.engine, vsn: values.vsn, turnSecret: values['turn-secret'],
+    installed: values.installed,
+    supabaseUrl: values['supabase-url'],
+    apiUrl: values['api-url'],
+    anonKey: values['anon-key'],
+    engine: values.engine,
+    vsn: values.vsn,
+    turnSecret: values['turn-secret'],
   })
   const chosen = (suites) => Object.entries(suites).filter(([name]) => !values.suite || values.suite.includes(name))
   const inTurn = async () => {

@@ -15,18 +15,28 @@ export async function matchmaking(stage, suite) {
 
 async function search(stage, suite) {
   const [waiter, comer, stranger] = await suite.must('three people sign in', () =>
-    Promise.all([stage.person(), stage.person(), stage.person()]))
+    Promise.all([stage.person(), stage.person(), stage.person()]),
+  )
 
   const strange = new Inbox('a push to the stranger')
-  await suite.must('a stranger listens to all sessions', () => joined(
-    stranger.client.channel('everything').on('postgres_changes', { event: '*', schema: 'public', table: 'chat_sessions' }, strange.put),
-    { changes: true }))
+  await suite.must('a stranger listens to all sessions', () =>
+    joined(
+      stranger.client
+        .channel('everything')
+        .on('postgres_changes', { event: '*', schema: 'public', table: 'chat_sessions' }, strange.put),
+      { changes: true },
+    ),
+  )
 
   await suite.must('join', () => join(stage, waiter))
   const listening = await suite.must('subscribe to matchmaking:<uid> with two INSERT bindings', () => listen(waiter))
   await suite.check('the system message names the channel', async () => {
     const told = await listening.system.first((m) => m.extension === 'postgres_changes')
-    includes('system', told, { channel: `matchmaking:${waiter.user}`, status: 'ok', message: 'Subscribed to PostgreSQL' })
+    includes('system', told, {
+      channel: `matchmaking:${waiter.user}`,
+      status: 'ok',
+      message: 'Subscribed to PostgreSQL',
+    })
   })
   await suite.check('the poll finds no session yet', async () => equal('session', await poll(waiter), null))
   await suite.check('his own queue entry is to be seen, and to nobody else', async () => {
@@ -37,7 +47,13 @@ async function search(stage, suite) {
   await suite.must('the second one joins', () => join(stage, comer))
   const pushed = await suite.must('a match by push', async () => {
     const { column, payload } = await listening.matches.first()
-    includes('payload', payload, { eventType: 'INSERT', schema: 'public', table: 'chat_sessions', errors: null, old: {} })
+    includes('payload', payload, {
+      eventType: 'INSERT',
+      schema: 'public',
+      table: 'chat_sessions',
+      errors: null,
+      old: {},
+    })
     includes('new', payload.new, { [column]: waiter.user, status: 'active' })
     equal('the two', [payload.new.user1_id, payload.new.user2_id].sort(), [waiter.user, comer.user].sort())
     matches('started_at', payload.new.started_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00$/)
@@ -50,8 +66,16 @@ async function search(stage, suite) {
     }
   })
   await suite.check('the poll with an order', async () => {
-    const row = data(await comer.client.from('chat_sessions').select('id').or(`user1_id.eq.${comer.user},user2_id.eq.${comer.user}`)
-      .eq('status', 'active').order('started_at', { ascending: false }).limit(1).single())
+    const row = data(
+      await comer.client
+        .from('chat_sessions')
+        .select('id')
+        .or(`user1_id.eq.${comer.user},user2_id.eq.${comer.user}`)
+        .eq('status', 'active')
+        .order('started_at', { ascending: false })
+        .limit(1)
+        .single(),
+    )
     equal('id', row.id, pushed.id)
   })
   await suite.check('the queue is empty of both', async () => {
@@ -74,7 +98,11 @@ async function search(stage, suite) {
     const fence = await stage.person()
     const { id } = await pair(stage, stranger, fence)
     await strange.first((payload) => payload.new?.id === id)
-    equal('pushes about others', strange.came.filter((payload) => payload.new?.id !== id && payload.eventType !== 'DELETE'), [])
+    equal(
+      'pushes about others',
+      strange.came.filter((payload) => payload.new?.id !== id && payload.eventType !== 'DELETE'),
+      [],
+    )
     data(await end(fence, id))
   })
 }
@@ -91,7 +119,11 @@ async function skip(stage, suite) {
     for (const person of people) equal('active session', await poll(person), null)
   })
   await suite.check('skip_partner once more: false', async () => {
-    equal('data', data(await skipper.client.rpc('skip_partner', { p_user_id: skipper.user, p_session_id: session.id })), false)
+    equal(
+      'data',
+      data(await skipper.client.rpc('skip_partner', { p_user_id: skipper.user, p_session_id: session.id })),
+      false,
+    )
   })
   await suite.check('after a skip one joins again, and leaves', async () => {
     await join(stage, skipper)
@@ -110,14 +142,15 @@ async function skip(stage, suite) {
 }
 
 async function buddies(stage, suite) {
-  const people = await suite.must('two buddies', () =>
-    Promise.all([stage.person(), stage.person()]))
+  const people = await suite.must('two buddies', () => Promise.all([stage.person(), stage.person()]))
   const [asker, friend] = people
 
   await suite.check('a friendship is asked for and accepted', async () => {
     data(await asker.client.from('study_connections').insert({ requester_id: asker.user, receiver_id: friend.user }))
     data(await friend.client.from('study_connections').update({ status: 'accepted' }).eq('receiver_id', friend.user))
-    const row = data(await asker.client.from('study_connections').select('status').eq('requester_id', asker.user).single())
+    const row = data(
+      await asker.client.from('study_connections').select('status').eq('requester_id', asker.user).single(),
+    )
     equal('status', row.status, 'accepted')
   })
   await suite.check('buddies meet by buddies_first', async () => {
@@ -133,9 +166,18 @@ async function queueRows(stage, suite) {
   const seen = new Inbox('a push of the queue')
   const row = { user_id: person.user, match_mode: 'buddies_first', preferences: { topic: 'maths', levels: [1, 2] } }
 
-  await suite.must('listen to all that happens to the own queue row', () => joined(
-    person.client.channel(`queue-${aside()}`).on('postgres_changes',
-      { event: '*', schema: 'public', table: 'waiting_queue', filter: `user_id=eq.${person.user}` }, seen.put), { changes: true }))
+  await suite.must('listen to all that happens to the own queue row', () =>
+    joined(
+      person.client
+        .channel(`queue-${aside()}`)
+        .on(
+          'postgres_changes',
+          { event: '*', schema: 'public', table: 'waiting_queue', filter: `user_id=eq.${person.user}` },
+          seen.put,
+        ),
+      { changes: true },
+    ),
+  )
 
   const made = await suite.must('upsert(onConflict: user_id).select() makes it', async () => {
     const [inserted] = data(await queue().upsert(row, { onConflict: 'user_id' }).select())
@@ -146,7 +188,11 @@ async function queueRows(stage, suite) {
     const ask = () => person.client.from('waiting_queue').select('user_id').eq('user_id', person.user)
     equal('contains', data(await ask().contains('preferences', { topic: 'maths' })).length, 1)
     equal('contains something else', data(await ask().contains('preferences', { topic: 'physics' })).length, 0)
-    equal('containedBy', data(await ask().containedBy('preferences', { topic: 'maths', levels: [1, 2, 3], more: 1 })).length, 1)
+    equal(
+      'containedBy',
+      data(await ask().containedBy('preferences', { topic: 'maths', levels: [1, 2, 3], more: 1 })).length,
+      1,
+    )
   })
   await suite.check('INSERT by push: nested JSON, times', async () => {
     const { new: record } = await seen.first((p) => p.eventType === 'INSERT')
@@ -170,7 +216,9 @@ async function queueRows(stage, suite) {
 }
 
 async function functions(stage, suite) {
-  const [first, second] = await suite.must('two people for the functions', () => Promise.all([stage.person(), stage.person()]))
+  const [first, second] = await suite.must('two people for the functions', () =>
+    Promise.all([stage.person(), stage.person()]),
+  )
 
   await suite.check("rpc find_match without a partner: match_found false, 'Queued'", async () => {
     const answer = await first.client.rpc('find_match', { p_user_id: first.user, p_match_mode: 'global' })

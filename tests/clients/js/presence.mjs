@@ -7,7 +7,8 @@ import { aside, joined } from './stage.mjs'
 /** A subscribed channel that keeps what presence tells; without a key the server gives one. */
 async function member(client, topic, key) {
   const [syncs, joins, leaves] = ['sync', 'join', 'leave'].map((event) => new Inbox(`a presence ${event}`))
-  const channel = client.channel(topic, key ? { config: { presence: { key } } } : undefined)
+  const channel = client
+    .channel(topic, key ? { config: { presence: { key } } } : undefined)
     .on('presence', { event: 'sync' }, () => syncs.put(channel.presenceState()))
     .on('presence', { event: 'join' }, joins.put)
     .on('presence', { event: 'leave' }, leaves.put)
@@ -19,8 +20,10 @@ const keys = (member) => Object.keys(member.channel.presenceState()).sort()
 
 export async function presence(stage, suite) {
   const topic = `present-${aside()}`
-  const [ada, bob] = await suite.must('two members with keys of their own', async () =>
-    [await member(stage.client(), topic, 'ada'), await member(stage.client(), topic, 'bob')])
+  const [ada, bob] = await suite.must('two members with keys of their own', async () => [
+    await member(stage.client(), topic, 'ada'),
+    await member(stage.client(), topic, 'bob'),
+  ])
 
   await suite.check('the state comes at once, empty', async () => {
     await ada.syncs.first()
@@ -70,13 +73,15 @@ export async function presence(stage, suite) {
 }
 
 /**
- * Several presences of one key, one after the other or side by side. Version 2.109.0 forgets the references of those that
- * it has shown (it takes them out of its own state), and so never sees them leave its state: there the events must do.
+ * Several presences of one key, one after the other or side by side. Version 2.109.0 forgets the references of those
+ * that it has shown (it takes them out of its own state), and so never sees them leave it: there the events must do.
  */
 async function several(stage, suite) {
   const topic = `several-${aside()}`
-  const [ada, bob] = await suite.must('two members for several presences', async () =>
-    [await member(stage.client(), topic, 'ada'), await member(stage.client(), topic, 'bob')])
+  const [ada, bob] = await suite.must('two members for several presences', async () => [
+    await member(stage.client(), topic, 'ada'),
+    await member(stage.client(), topic, 'bob'),
+  ])
   const moods = () => (stage.version === '2.109.0' ? ['tired'] : bob.channel.presenceState().ada.map((one) => one.mood))
   const has = (mood, part) => (told) => told.key === 'ada' && told[part].some((one) => one.mood === mood)
 
@@ -92,7 +97,12 @@ async function several(stage, suite) {
     const twin = await member(stage.client(), topic, 'ada')
     equal('track', await twin.channel.track({ mood: 'second' }), 'ok')
     const { currentPresences } = await bob.joins.first(has('second', 'newPresences'))
-    holds('current', currentPresences.some((one) => one.mood === 'tired'), 'the first one', currentPresences)
+    holds(
+      'current',
+      currentPresences.some((one) => one.mood === 'tired'),
+      'the first one',
+      currentPresences,
+    )
     await twin.client.removeChannel(twin.channel)
     await bob.leaves.first(has('second', 'leftPresences'))
     equal('moods', moods(), ['tired'])

@@ -87,15 +87,29 @@ export function data(answer) {
 
 /** The error of an answer that must have failed, with these members. */
 export function failure(answer, wanted) {
-  if (!answer.error) throw new Error(`expected an error ${canonical(wanted)}, got success with ${canonical(answer.data)}`)
+  if (!answer.error)
+    throw new Error(`expected an error ${canonical(wanted)}, got success with ${canonical(answer.data)}`)
   const { code, message, status, name } = answer.error
-  includes('error', { code, message, name, details: answer.error.details, hint: answer.error.hint,
-    reasons: answer.error.reasons, status: status ?? answer.status }, wanted)
+  includes(
+    'error',
+    {
+      code,
+      message,
+      name,
+      details: answer.error.details,
+      hint: answer.error.hint,
+      reasons: answer.error.reasons,
+      status: status ?? answer.status,
+    },
+    wanted,
+  )
   return answer.error
 }
 
 function canonical(value) {
-  return JSON.stringify(value, (_, v) => (v && typeof v === 'object' && !Array.isArray(v) ? sorted(v) : v)) ?? 'undefined'
+  return (
+    JSON.stringify(value, (_, v) => (v && typeof v === 'object' && !Array.isArray(v) ? sorted(v) : v)) ?? 'undefined'
+  )
 }
 
 function sorted(object) {
@@ -104,10 +118,14 @@ function sorted(object) {
 
 function describe(error) {
   if (!(error instanceof Error)) return canonical(error)
-  const more = ['code', 'status', 'details', 'hint'].filter((k) => error[k] !== undefined).map((k) => `${k}=${canonical(error[k])}`)
+  const more = ['code', 'status', 'details', 'hint']
+    .filter((k) => error[k] !== undefined)
+    .map((k) => `${k}=${canonical(error[k])}`)
   return [error.message, ...more].join(' ')
 }
 
 function oneLine(text) {
-  return String(text).replace(/\s*\n\s*/g, ' | ').slice(0, 1500)
+  return String(text)
+    .replace(/\s*\n\s*/g, ' | ')
+    .slice(0, 1500)
 }

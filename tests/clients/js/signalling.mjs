@@ -6,18 +6,26 @@ import { attend, end, pair, poll, signal } from './searching.mjs'
 const SDP = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n'
 const CANDIDATES = Array.from({ length: 8 }, (_, i) => ({
   type: 'ice-candidate',
-  candidate: { candidate: `candidate:${i} 1 udp 2130706431 127.0.0.1 ${50_000 + i} typ host`, sdpMid: '0', sdpMLineIndex: 0 },
+  candidate: {
+    candidate: `candidate:${i} 1 udp 2130706431 127.0.0.1 ${50_000 + i} typ host`,
+    sdpMid: '0',
+    sdpMLineIndex: 0,
+  },
 }))
 
 export async function signalling(stage, suite) {
   const [one, two, stranger] = await suite.must('two people and a stranger', () =>
-    Promise.all([stage.person(), stage.person(), stage.person()]))
+    Promise.all([stage.person(), stage.person(), stage.person()]),
+  )
   const { id } = await suite.must('a session', () => pair(stage, one, two))
   const [ofOne, ofTwo, ofStranger] = await suite.must('all three subscribe to session:<id>', () =>
-    Promise.all([attend(one, id), attend(two, id), attend(stranger, id)]))
+    Promise.all([attend(one, id), attend(two, id), attend(stranger, id)]),
+  )
 
-  const heard = (room, sender) => room.messages.came.filter((p) => p.new.sender_id === sender.user).map((p) => JSON.parse(p.new.content))
-  const arrived = (room, sender, count) => room.messages.first(() => heard(room, sender).length >= count, 10_000, `${count} signals`)
+  const heard = (room, sender) =>
+    room.messages.came.filter((p) => p.new.sender_id === sender.user).map((p) => JSON.parse(p.new.content))
+  const arrived = (room, sender, count) =>
+    room.messages.first(() => heard(room, sender).length >= count, 10_000, `${count} signals`)
 
   await suite.check('the offer reaches the partner, as a row', async () => {
     await signal(one, id, { type: 'offer', offer: { type: 'offer', sdp: SDP } })
@@ -45,21 +53,46 @@ export async function signalling(stage, suite) {
     equal('own signals', heard(ofOne, one).length, 9)
   })
   await suite.check('a bulk insert arrives whole', async () => {
-    const rows = ['a', 'b', 'c'].map((content) => ({ session_id: id, sender_id: one.user, content: JSON.stringify({ type: content }) }))
+    const rows = ['a', 'b', 'c'].map((content) => ({
+      session_id: id,
+      sender_id: one.user,
+      content: JSON.stringify({ type: content }),
+    }))
     equal('rows', data(await one.client.from('messages').insert(rows).select('content')).length, 3)
     await arrived(ofTwo, one, 12)
-    equal('the last three', heard(ofTwo, one).slice(-3).map((c) => c.type), ['a', 'b', 'c'])
+    equal(
+      'the last three',
+      heard(ofTwo, one)
+        .slice(-3)
+        .map((c) => c.type),
+      ['a', 'b', 'c'],
+    )
   })
   await suite.check('what was missed is read back in order', async () => {
-    const rows = data(await two.client.from('messages').select('content, created_at').eq('session_id', id)
-      .eq('sender_id', one.user).order('created_at', { ascending: true }))
-    equal('contents', rows.map((row) => JSON.parse(row.content)), heard(ofTwo, one))
+    const rows = data(
+      await two.client
+        .from('messages')
+        .select('content, created_at')
+        .eq('session_id', id)
+        .eq('sender_id', one.user)
+        .order('created_at', { ascending: true }),
+    )
+    equal(
+      'contents',
+      rows.map((row) => JSON.parse(row.content)),
+      heard(ofTwo, one),
+    )
   })
   await suite.check("a signal in the partner's name is refused", async () => {
-    failure(await one.client.from('messages').insert({ session_id: id, sender_id: two.user, content: '{}' }), { code: '42501' })
+    failure(await one.client.from('messages').insert({ session_id: id, sender_id: two.user, content: '{}' }), {
+      code: '42501',
+    })
   })
   await suite.check("a stranger's signal is refused", async () => {
-    failure(await stranger.client.from('messages').insert({ session_id: id, sender_id: stranger.user, content: '{}' }), { code: '42501' })
+    failure(
+      await stranger.client.from('messages').insert({ session_id: id, sender_id: stranger.user, content: '{}' }),
+      { code: '42501' },
+    )
   })
   await suite.check('a call-ended signal and the end by PATCH are told to the partner', async () => {
     await signal(one, id, { type: 'call-ended' })
@@ -68,7 +101,12 @@ export async function signalling(stage, suite) {
     equal('what', eventType, 'UPDATE')
     includes('new', row, { id, status: 'ended' })
     equal('old', old, { id })
-    holds('call-ended', heard(ofTwo, one).some((c) => c.type === 'call-ended'), 'a signal', heard(ofTwo, one).slice(-1))
+    holds(
+      'call-ended',
+      heard(ofTwo, one).some((c) => c.type === 'call-ended'),
+      'a signal',
+      heard(ofTwo, one).slice(-1),
+    )
     equal('poll of the partner', await poll(two), null)
   })
   await suite.check('what has ended stays ended', async () => {
@@ -85,6 +123,10 @@ export async function signalling(stage, suite) {
     equal('updates', ofStranger.updates.came, [])
   })
   await suite.check('both leave the channel', async () => {
-    equal('removeChannel', [await one.client.removeChannel(ofOne.channel), await two.client.removeChannel(ofTwo.channel)], ['ok', 'ok'])
+    equal(
+      'removeChannel',
+      [await one.client.removeChannel(ofOne.channel), await two.client.removeChannel(ofTwo.channel)],
+      ['ok', 'ok'],
+    )
   })
 }

@@ -5,16 +5,28 @@ import { equal, holds, matches } from './report.mjs'
 import { aside, joined, subscribe } from './stage.mjs'
 
 export async function sockets(stage, suite) {
-  await Promise.all([heartbeats(stage, suite), doors(stage, suite), joins(stage, suite), leaving(stage, suite), losses(stage, suite)])
+  await Promise.all([
+    heartbeats(stage, suite),
+    doors(stage, suite),
+    joins(stage, suite),
+    leaving(stage, suite),
+    losses(stage, suite),
+  ])
 }
 
 async function heartbeats(stage, suite) {
   await suite.check('heartbeats are answered', async () => {
     const beats = new Inbox('a heartbeat')
-    const client = stage.client({ realtime: { heartbeatIntervalMs: 200, heartbeatCallback: (status) => beats.put(status) } })
+    const client = stage.client({
+      realtime: { heartbeatIntervalMs: 200, heartbeatCallback: (status) => beats.put(status) },
+    })
     await joined(client.channel(`beats-${aside()}`))
     await beats.first(() => beats.came.filter((status) => status === 'ok').length >= 3)
-    equal('others', beats.came.filter((status) => !['sent', 'ok'].includes(status)), [])
+    equal(
+      'others',
+      beats.came.filter((status) => !['sent', 'ok'].includes(status)),
+      [],
+    )
   })
 }
 
@@ -23,15 +35,16 @@ async function doors(stage, suite) {
     const { states } = subscribe(stage.client({ key: 'wrong' }).channel(`door-${aside()}`))
     equal('status', (await states.first()).status, 'CHANNEL_ERROR')
   })
-  const upgrade = (query) => new Promise((resolve, reject) => {
-    const socket = new stage.WebSocket(`${stage.supabaseUrl.replace('http', 'ws')}/realtime/v1/websocket?${query}`)
-    socket.on('unexpected-response', (_, answer) => {
-      let text = ''
-      answer.on('data', (part) => (text += part)).on('end', () => resolve([answer.statusCode, JSON.parse(text)]))
+  const upgrade = (query) =>
+    new Promise((resolve, reject) => {
+      const socket = new stage.WebSocket(`${stage.supabaseUrl.replace('http', 'ws')}/realtime/v1/websocket?${query}`)
+      socket.on('unexpected-response', (_, answer) => {
+        let text = ''
+        answer.on('data', (part) => (text += part)).on('end', () => resolve([answer.statusCode, JSON.parse(text)]))
+      })
+      socket.on('open', () => reject(new Error('expected a refusal, got an open socket')))
+      socket.on('error', reject)
     })
-    socket.on('open', () => reject(new Error('expected a refusal, got an open socket')))
-    socket.on('error', reject)
-  })
   const expired = stage.mint({ role: 'anon', exp: Math.floor(Date.now() / 1000) - 60 })
   const CASES = {
     'no key': ['vsn=1.0.0', 'API key is missing'],
@@ -40,9 +53,13 @@ async function doors(stage, suite) {
     'a key without role and exp': [`apikey=${stage.mint({ iss: 'x' })}`, 'Fields `role` and `exp` are required in JWT'],
     'a key signed otherwise': [`apikey=${stage.anonKey.slice(0, -8)}AAAAAAAA`, 'Failed to validate JWT signature'],
   }
-  await Promise.all(Object.entries(CASES).map(([name, [query, error]]) => suite.check(`the upgrade with ${name}: 401`, async () => {
-    equal('answer', await within(8_000, 'an answer', upgrade(query)), [401, { error }])
-  })))
+  await Promise.all(
+    Object.entries(CASES).map(([name, [query, error]]) =>
+      suite.check(`the upgrade with ${name}: 401`, async () => {
+        equal('answer', await within(8_000, 'an answer', upgrade(query)), [401, { error }])
+      }),
+    ),
+  )
 }
 
 async function joins(stage, suite) {
@@ -53,7 +70,11 @@ async function joins(stage, suite) {
     const { states } = subscribe(channel)
     const state = await states.first(() => true, 12_000)
     equal('status', state.status, 'CHANNEL_ERROR')
-    matches('error', state.error, new RegExp(`Unauthorized: You do not have permissions to read from this Channel topic: ${topic}`))
+    matches(
+      'error',
+      state.error,
+      new RegExp(`Unauthorized: You do not have permissions to read from this Channel topic: ${topic}`),
+    )
     await client.removeChannel(channel)
   })
   await suite.check('a channel without a name: CHANNEL_ERROR', async () => {
@@ -126,7 +147,12 @@ async function losses(stage, suite) {
     const { states } = await joined(client.channel(topic).on('broadcast', { event: '*' }, heard.put))
     sockets.at(-1).terminate()
     await states.first(() => states.came.length >= 3 && states.came.at(-1).status === 'SUBSCRIBED', 15_000)
-    holds('states', states.came.some((state) => state.status === 'CHANNEL_ERROR'), 'a CHANNEL_ERROR on the way', states.came)
+    holds(
+      'states',
+      states.came.some((state) => state.status === 'CHANNEL_ERROR'),
+      'a CHANNEL_ERROR on the way',
+      states.came,
+    )
     const other = stage.client().channel(topic)
     await joined(other)
     await other.send({ type: 'broadcast', event: 'again', payload: {} })

@@ -14,8 +14,8 @@ export const PASSWORD = 'correct horse battery staple'
 export class Stage {
   /**
    * @param {{installed: string, supabaseUrl: string, apiUrl: string, anonKey: string, engine: string, vsn?: string,
-   *   turnSecret?: string}} given `installed` is the folder whose node_modules holds the client; without `vsn` the client
-   *   uses its own default.
+   *   turnSecret?: string}} given `installed` is the folder whose node_modules holds the client; without `vsn` the
+   *   client uses its own default.
    */
   constructor(given) {
     Object.assign(this, given)
@@ -57,7 +57,9 @@ export class Stage {
     if (token) headers.Authorization = `Bearer ${token}`
     if (cookie) headers.Cookie = cookie
     const answer = await fetch(`${this.apiUrl}${path}`, {
-      method, headers, body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
+      method,
+      headers,
+      body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
     })
     const text = await answer.text()
     return { status: answer.status, headers: answer.headers, body: text && JSON.parse(text) }
@@ -68,7 +70,10 @@ export class Stage {
     const name = `sb-${new URL(this.supabaseUrl).hostname.split('.')[0]}-auth-token`
     const value = 'base64-' + Buffer.from(JSON.stringify(session)).toString('base64url')
     if (value.length <= 3180) return `${name}=${value}`
-    return value.match(/.{1,3180}/g).map((part, index) => `${name}.${index}=${part}`).join('; ')
+    return value
+      .match(/.{1,3180}/g)
+      .map((part, index) => `${name}.${index}=${part}`)
+      .join('; ')
   }
 
   /** A token with these claims, signed with the local secret. */
@@ -99,7 +104,7 @@ export function subscribe(channel, what = channel.topic) {
   return { channel, states, system }
 }
 
-/** Subscribes a channel and waits until it is SUBSCRIBED; with `changes`, until the database subscription stands too. */
+/** Subscribes a channel and waits for SUBSCRIBED; with `changes`, until the database subscription stands too. */
 export async function joined(channel, { changes = false } = {}) {
   const subscription = subscribe(channel)
   const { states, system } = subscription

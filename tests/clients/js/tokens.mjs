@@ -8,7 +8,8 @@ import { aside, joined, subscribe } from './stage.mjs'
 export async function tokens(stage, suite) {
   const [one, two] = await suite.must('two people', () => Promise.all([stage.person(), stage.person()]))
   const { id } = await suite.must('a session', () => pair(stage, one, two))
-  const post = async () => data(await one.client.from('messages').insert({ session_id: id, sender_id: one.user, content: 'hello' }))
+  const post = async () =>
+    data(await one.client.from('messages').insert({ session_id: id, sender_id: one.user, content: 'hello' }))
   await signedInLater(stage, suite, two, post)
   await refreshed(stage, suite, two, post)
   await running(stage, suite, two, post)
@@ -19,16 +20,29 @@ export async function tokens(stage, suite) {
 /** Listens to all messages. */
 function listening(client) {
   const seen = new Inbox('a message')
-  const channel = client.channel(`tokens-${aside()}`).on('postgres_changes', { event: 'INSERT', schema: 'public', table: 'messages' }, seen.put)
+  const channel = client
+    .channel(`tokens-${aside()}`)
+    .on('postgres_changes', { event: 'INSERT', schema: 'public', table: 'messages' }, seen.put)
   return { channel, seen }
 }
 
 /** Posts messages until one is seen: nothing tells the client when the server has taken a new token over. */
-const seenAfterAll = (seen, post) => until(15_000, 'a message', async () => {
-  const before = seen.came.length
-  await post()
-  return seen.first(() => seen.came.length > before, 1_000).then(() => true, () => false)
-}, 0)
+const seenAfterAll = (seen, post) =>
+  until(
+    15_000,
+    'a message',
+    async () => {
+      const before = seen.came.length
+      await post()
+      return seen
+        .first(() => seen.came.length > before, 1_000)
+        .then(
+          () => true,
+          () => false,
+        )
+    },
+    0,
+  )
 
 async function signedInLater(stage, suite, person, post) {
   const client = stage.client()
@@ -57,7 +71,11 @@ async function refreshed(stage, suite, person, post) {
     data(await person.client.auth.refreshSession())
     await seenAfterAll(seen, post)
     await seenAfterAll(seen, post)
-    equal('states', states.came.map((state) => state.status), ['SUBSCRIBED'])
+    equal(
+      'states',
+      states.came.map((state) => state.status),
+      ['SUBSCRIBED'],
+    )
   })
 }
 
@@ -85,7 +103,11 @@ async function running(stage, suite, person, post) {
     await client.realtime.setAuth()
     await until(10_000, 'the end of the first token', () => Date.now() / 1000 > end + 1)
     await seenAfterAll(seen, post)
-    equal('states', states.came.map((state) => state.status), ['SUBSCRIBED'])
+    equal(
+      'states',
+      states.came.map((state) => state.status),
+      ['SUBSCRIBED'],
+    )
   })
   await Promise.all([runsOut, inTime])
 }
@@ -96,19 +118,29 @@ async function refused(stage, suite, person) {
   const CASES = {
     'an expired token': [stage.alike(token, { exp: now - 60 }), /InvalidJWTToken: Token has expired \d+ seconds ago/],
     'something that is no token': ['abc', /MalformedJWT: The token provided is not a valid JWT/],
-    'a token signed with another key': [`${token.slice(0, -8)}AAAAAAAA`, /JwtSignatureError: Failed to validate JWT signature/],
-    'a token without role and exp': [stage.mint({ sub: person.user }), /InvalidJWTToken: Fields `role` and `exp` are required in JWT/],
+    'a token signed with another key': [
+      `${token.slice(0, -8)}AAAAAAAA`,
+      /JwtSignatureError: Failed to validate JWT signature/,
+    ],
+    'a token without role and exp': [
+      stage.mint({ sub: person.user }),
+      /InvalidJWTToken: Fields `role` and `exp` are required in JWT/,
+    ],
   }
-  await Promise.all(Object.entries(CASES).map(([name, [bad, reason]]) => suite.check(`a join with ${name}: CHANNEL_ERROR`, async () => {
-    const client = stage.client({ accessToken: bad })
-    await client.realtime.setAuth()
-    const channel = client.channel(`refused-${aside()}`)
-    const { states } = subscribe(channel)
-    const state = await states.first(() => true, 12_000)
-    equal('status', state.status, 'CHANNEL_ERROR')
-    matches('error', state.error, reason)
-    await client.removeChannel(channel)
-  })))
+  await Promise.all(
+    Object.entries(CASES).map(([name, [bad, reason]]) =>
+      suite.check(`a join with ${name}: CHANNEL_ERROR`, async () => {
+        const client = stage.client({ accessToken: bad })
+        await client.realtime.setAuth()
+        const channel = client.channel(`refused-${aside()}`)
+        const { states } = subscribe(channel)
+        const state = await states.first(() => true, 12_000)
+        equal('status', state.status, 'CHANNEL_ERROR')
+        matches('error', state.error, reason)
+        await client.removeChannel(channel)
+      }),
+    ),
+  )
 }
 
 async function session(person) {
