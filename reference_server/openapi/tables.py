@@ -19,6 +19,7 @@ from reference_server.openapi.parts import (
     ref,
 )
 from reference_server.rest.catalogue import Catalogue, Function, Table
+from reference_server.rest.tree import CASTS, COMPARISONS, QUANTIFIED, SEARCHES, TESTS
 
 _TYPES: dict[str, Schema] = {
     "uuid": UUID,
@@ -30,13 +31,19 @@ _TYPES: dict[str, Schema] = {
     "jsonb": {},
 }
 _WHOLE: Schema = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+_PLAIN = "|".join(sorted(COMPARISONS))
+_QUANTIFIED = "|".join(sorted(QUANTIFIED))
+_CONDITION: Schema = {
+    "type": "string",
+    "pattern": rf"^(not\.)?(({_PLAIN})\..*|({_QUANTIFIED})\((any|all)\)\.\{{.*\}}|({'|'.join(SEARCHES)})\..*"
+    rf"|in\.\([^()]*\)|is\.({'|'.join(TESTS)}))$",
+}
 _REFUSED = {"default": answer("Refused", {"anyOf": [ref("RestError"), ref("GatewayError")]})}
-_SELECT = query("select", TEXT, "Columns: `a,alias:b,c::text`")
 _LOGIC = tuple(
     query(name, TEXT, f"`{name}=(a.eq.1,not.b.is.null)`; a condition on a column is `column=operator.value`")
     for name in ("or", "and", "not.or", "not.and")
 )
-_ROWS = (query("order", TEXT, "`a.desc.nullslast,b`"), query("limit", _WHOLE, "Rows"), query("offset", _WHOLE, "Rows"))
+_ROWS = (query("limit", _WHOLE, "Rows"), query("offset", _WHOLE, "Rows to pass over"))
 _PREFER = header("Prefer", TEXT, "Preferences of RFC 7240: return, count, resolution, missing, handling, max-affected")
 _RANGE = header("Range", TEXT, "`0-9`: the first ten rows")
 
@@ -60,16 +67,29 @@ def _type(kind: str) -> Schema:
     return _TYPES.get(kind, {})
 
 
+def _order(table: Table) -> Schema:
+    term = rf"({'|'.join(table.columns)})(\.(asc|desc))?(\.nulls(first|last))?"
+    return query("order", {"type": "string", "pattern": rf"^{term}(,{term})*$"}, "`a.desc.nullslast,b`")
+
+
+def _select(table: Table) -> Schema:
+    item = rf"([a-z]+:)?({'|'.join(table.columns)})(::({'|'.join(sorted(CASTS))}))?"
+    return query("select", {"type": "string", "pattern": rf"^(\*|{item}(,{item})*)$"}, "`a,alias:b,c::text`")
+
+
 def _filters(table: Table) -> tuple[Schema, ...]:
-    return (*(query(name, TEXT, "A condition: `eq.x`, `in.(x,y)`, `is.null` …") for name in table.columns), *_LOGIC)
+    return (
+        *(query(name, _CONDITION, "A condition: `eq.x`, `in.(x,y)`, `is.null` …") for name in table.columns),
+        *_LOGIC,
+    )
 
 
 def _table(table: Table) -> Schema:
     row, rows = ref(table.name), array(ref(table.name))
     read = {"200": answer("Rows", rows), "206": answer("A part of the rows", rows)} | _REFUSED
-    parameters = (_SELECT, *_filters(table), *_ROWS, _PREFER, _RANGE)
-    changing = (_SELECT, *_filters(table), _PREFER)
-    inserting = (_SELECT, query("columns", TEXT, "`a,b`"), query("on_conflict", TEXT, "`a,b`"), _PREFER)
+    parameters = (_select(table), *_filters(table), _order(table), *_ROWS, _PREFER, _RANGE)
+    changing = (_select(table), *_filters(table), _PREFER)
+    inserting = (_select(table), query("columns", TEXT, "`a,b`"), query("on_conflict", TEXT, "`a,b`"), _PREFER)
     changed = {"200": answer("The rows, where they are wanted", rows), "204": answer("Done")} | _REFUSED
     made = {"201": answer("Made", rows), "200": answer("Only changed", rows)} | _REFUSED
 
