@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from asyncio import TimerHandle
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from reference_server.realtime.frames import Version
@@ -42,6 +44,7 @@ def room_of(name: str, private: bool) -> str:
 class Channel:
     """A joined topic of one socket. `problem` is set instead of bindings where these could not be read.
 
+    `listed` are its bindings as its join's reply names them, until that is sent; `expiry` is its token's timer.
     `open` until it is left; `joined` once the join was answered (a private one waits for its authorisation).
     """
 
@@ -61,7 +64,8 @@ class Channel:
     rights: Rights = EVERYTHING
     open: bool = True
     joined: bool = True
-    listed: list[dict[str, Any]] = field(default_factory=list)
+    listed: Sequence[dict[str, Any]] = ()
+    expiry: TimerHandle | None = None
     track_calls: int = 0
     track_window_ends: float = 0.0
 

@@ -224,6 +224,7 @@ class Connection:
         ref = channel.join_ref
         payload = {"status": "ok", "response": {"postgres_changes": channel.listed}}
         reply = encode(self.version, channel.topic, "phx_reply", payload, ref=ref, join_ref=ref)
+        channel.listed = ()
         effects: list[Effect] = [Send(reply)]
         if channel.presence and channel.rights.read_presence:
             effects.append(ShowPresence(channel))

@@ -13,9 +13,10 @@ import contextlib
 import itertools
 import logging
 import secrets
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -63,8 +64,7 @@ class Session:
     socket: Socket
     connection: Connection
     activity: Activity
-    users: set[UUID] = field(default_factory=set)
-    timers: dict[Channel, asyncio.TimerHandle] = field(default_factory=dict)
+    users: tuple[UUID, ...] = ()
 
 
 class Realtime:
@@ -159,8 +159,9 @@ class Realtime:
         number = next(self._numbers)
         stall = self._settings.ping_interval + self._settings.ping_timeout
         socket = Socket(number, receive, send, stall=stall)
+        apikey = sys.intern(opening.apikey)  # the same for most: thousands of sockets need not hold thousands of copies
         connection = Connection(
-            number, opening.version, opening.apikey, self._verify, time.time, self.quotas, self._settings.private_only
+            number, opening.version, apikey, self._verify, time.time, self.quotas, self._settings.private_only
         )
         now = asyncio.get_running_loop().time()
         session = self._sessions[number] = Session(socket, connection, Activity(now, now))
@@ -215,7 +216,7 @@ class Realtime:
         self._rooms.enter(channel)
         user = channel.identity.user
         if user is not None and user not in session.users:
-            session.users.add(user)
+            session.users += (user,)
             self._liveness.socket_opened(user, session.socket.number)
         self._watch_expiry(session, channel)
         # The window between the join's reply and the subscription is part of the wire (PROTOCOL 1.4): a setting.
@@ -228,9 +229,7 @@ class Realtime:
         self._index.remove(channel)
         if self._rooms.leave(channel):
             self._cluster.tell_track(*self._rooms.track(channel, None))
-        timer = session.timers.pop(channel, None)
-        if timer is not None:
-            timer.cancel()
+        _cancel_timer(channel)
         if not session.connection.channels:
             session.activity.channelless_since = asyncio.get_running_loop().time()
 
@@ -245,15 +244,13 @@ class Realtime:
             self._empty.set()
 
     def _watch_expiry(self, session: Session, channel: Channel) -> None:
-        former = session.timers.pop(channel, None)
-        if former is not None:
-            former.cancel()
+        _cancel_timer(channel)
         left = channel.identity.claims.expires_at - time.time()
         if left <= 0:
             self._apply(session, session.connection.expire(channel))
             return
         loop, delay = asyncio.get_running_loop(), min(left, _LONGEST_TIMER)
-        session.timers[channel] = loop.call_later(delay, self._watch_expiry, session, channel)
+        channel.expiry = loop.call_later(delay, self._watch_expiry, session, channel)
 
     async def _authorize(self, session: Session, channel: Channel) -> None:
         identity = channel.identity
@@ -314,6 +311,12 @@ class Realtime:
         for channel, frame in work.frames(seen, matched):
             if self.quotas.take_change():
                 self._write(channel, frame)
+
+
+def _cancel_timer(channel: Channel) -> None:
+    if channel.expiry is not None:
+        channel.expiry.cancel()
+        channel.expiry = None
 
 
 class _Endpoint:

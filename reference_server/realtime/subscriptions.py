@@ -120,7 +120,8 @@ class _Shelf(Generic[Owner]):
     __slots__ = ("by_value", "others")
 
     def __init__(self) -> None:
-        self.by_value: dict[str, dict[str, dict[Subscription[Owner], None]]] = {}
+        # Most values have one subscription: it stands there itself, since a dict for each would cost more than it.
+        self.by_value: dict[str, dict[str, Subscription[Owner] | dict[Subscription[Owner], None]]] = {}
         self.others: dict[Subscription[Owner], None] = {}
 
     def add(self, subscription: Subscription[Owner]) -> None:
@@ -130,24 +131,32 @@ class _Shelf(Generic[Owner]):
             return
         values = self.by_value.setdefault(condition.column, {})
         for value in condition.values:
-            values.setdefault(value, {})[subscription] = None
+            found = values.setdefault(value, subscription)
+            if isinstance(found, dict):
+                found[subscription] = None
+            elif found is not subscription:
+                values[value] = {found: None, subscription: None}
 
     def remove(self, subscription: Subscription[Owner]) -> None:
         self.others.pop(subscription, None)
         condition = _index_condition(subscription)
         values = self.by_value.get(condition.column, {}) if condition else {}
         for value in condition.values if condition else ():
-            found = values.get(value, {})
-            found.pop(subscription, None)
-            if not found:
-                values.pop(value, None)
+            found = values.get(value)
+            if isinstance(found, dict):
+                found.pop(subscription, None)
+            if found is subscription or found == {}:
+                del values[value]
 
     def find(self, change: Change) -> Iterator[Subscription[Owner]]:
         yield from self.others
         for column, values in self.by_value.items():
             value = change.value(column)
-            if value is not None:
-                yield from values.get(value, ())
+            found = None if value is None else values.get(value)
+            if isinstance(found, dict):
+                yield from found
+            elif found is not None:
+                yield found
 
 
 def _index_condition(subscription: Subscription[Any]) -> Condition | None:
