@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from urllib.parse import unquote_to_bytes
 
 import orjson
 from starlette.requests import Request
@@ -11,6 +12,9 @@ from starlette.responses import Response
 
 from reference_server.auth import Claims, TokenError, TokenVerifier
 from reference_server.web.errors import gateway_error
+
+_COOKIE = "-auth-token"
+_PREFIX = "base64-"
 
 
 def bearer_token(request: Request) -> str | None:
@@ -20,22 +24,41 @@ def bearer_token(request: Request) -> str | None:
 
 
 def cookie_token(request: Request) -> str | None:
-    """The access token in the cookie of @supabase/ssr, whole or in chunks `.0`, `.1` … (PROTOCOL 3)."""
-    for name, value in request.cookies.items():
-        if name.startswith("sb-") and name.endswith(("-auth-token", "-auth-token.0")):
-            chunks = [value]
-            base = name.removesuffix(".0")
-            while name != base and (chunk := request.cookies.get(f"{base}.{len(chunks)}")) is not None:
-                chunks.append(chunk)
-            return _access_token("".join(chunks))
+    """The access token in the cookie of @supabase/ssr, whole or in chunks `.0`, `.1` … (PROTOCOL 3).
+
+    The cookie is named after the host of the Supabase project. Cookies know no port, so those of other projects on this
+    host come along: one that is named after the host called is looked at first.
+    """
+    cookies = request.cookies
+    names = {name.removesuffix(".0") for name in cookies if name.startswith("sb-")}
+    names = {name for name in names if name.endswith(_COOKIE)}
+    host = request.headers.get("host", "").partition(":")[0]
+    own = f"sb-{host.partition('.')[0]}{_COOKIE}"
+    for name in sorted(names, key=lambda name: (name != own, name)):
+        if (token := _access_token(_whole(cookies, name))) is not None:
+            return token
     return None
 
 
+def _whole(cookies: dict[str, str], name: str) -> str:
+    """The value of a cookie, put together where it came in chunks."""
+    if name in cookies:
+        return cookies[name]
+    chunks = list[str]()
+    while (chunk := cookies.get(f"{name}.{len(chunks)}")) is not None:
+        chunks.append(chunk)
+    return "".join(chunks)
+
+
 def _access_token(cookie: str) -> str | None:
-    text = cookie.removeprefix("base64-")
+    """The token of a session: base64url behind the prefix, or JSON as older versions of the library wrote it."""
     try:
-        session = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        token = session["access_token"]
+        if cookie.startswith(_PREFIX):
+            text = cookie.removeprefix(_PREFIX)
+            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        else:
+            raw = unquote_to_bytes(cookie)
+        token = orjson.loads(raw)["access_token"]
     except (binascii.Error, ValueError, KeyError, TypeError):
         return None
     return token if isinstance(token, str) else None

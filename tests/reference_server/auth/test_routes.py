@@ -249,6 +249,18 @@ async def test_user_refusals(client: Any, signer: TokenSigner) -> None:
     assert (unknown.status, unknown.json["error_code"]) == (403, "user_not_found")
 
 
+async def test_a_user_who_was_deleted(client: Any, shared: Database) -> None:
+    """The token of a user who is gone names nobody, and his refresh token brings nothing."""
+    session = (await client.call("POST", "/auth/v1/signup", {})).json
+    async with shared.connection() as connection:
+        await connection.execute("delete from auth.users")
+    for method, body in (("GET", None), ("PUT", {"data": {"x": 1}})):
+        answer = await client.call(method, "/auth/v1/user", body, token=session["access_token"])
+        assert (answer.status, answer.json["error_code"]) == (403, "user_not_found")
+    again = await refresh(client, session["refresh_token"])
+    assert (again.status, again.json["error_code"]) == (400, "refresh_token_not_found")
+
+
 @pytest.mark.parametrize(("scope", "own", "other"), [("global", 403, 403), ("local", 403, 200), ("others", 200, 403)])
 async def test_log_out(client: Any, scope: str, own: int, other: int) -> None:
     """Log-out ends the sessions of its scope: their access tokens no longer fetch the user."""

@@ -38,6 +38,25 @@ def test_cookie_of_the_web_app() -> None:
     assert cookie_token(request(cookie=chunks)) == "t.o.k"
 
 
+def test_older_cookies_are_json() -> None:
+    """A cookie without the prefix is the session as JSON, written as cookies must be."""
+    assert cookie_token(request(cookie="sb-x-auth-token=%7B%22access_token%22%3A%22o.l.d%22%7D")) == "o.l.d"
+
+
+def test_the_cookie_of_the_host_called_comes_first() -> None:
+    """Of several projects' cookies the one that is named after the host counts; where it is broken, another."""
+    mine, other = cookie({"access_token": "m.i.n"}), cookie({"access_token": "o.t.h"})
+    cookies = f"sb-a-auth-token={other}; sb-127-auth-token={mine}"
+    assert cookie_token(request(host="127.0.0.1:3000", cookie=cookies)) == "m.i.n"
+    assert cookie_token(request(host="127.0.0.1:3000", cookie=cookies.replace(mine, "x"))) == "o.t.h"
+
+
+def test_a_whole_cookie_before_chunks() -> None:
+    """Chunks that an earlier, longer session has left behind do not count beside a whole cookie."""
+    whole, old = cookie({"access_token": "n.e.w"}), cookie({"access_token": "o.l.d"})
+    assert cookie_token(request(cookie=f"sb-x-auth-token.0={old}; sb-x-auth-token={whole}")) == "n.e.w"
+
+
 @pytest.mark.parametrize("value", ["", "base64-!!!", "base64-e30", cookie({"access_token": 1}), "base64-WzFd", "ä"])
 def test_broken_cookies_name_nobody(value: str) -> None:
     """A cookie that is not such a session names nobody, and is no error."""
