@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Protocol
 
@@ -19,6 +20,8 @@ from reference_server.auth import TokenSigner, TokenVerifier, anon_key
 from reference_server.auth.keys import KeyRefused, given_key, made_key
 from reference_server.auth.routes import routes as auth_routes
 from reference_server.db import Database, Refused, Unavailable
+from reference_server.jobs.schedule import Schedule
+from reference_server.matchmaking.announcing import Broadcaster, match_found
 from reference_server.matchmaking.documented import DocumentedEngine
 from reference_server.matchmaking.engine import Engine
 from reference_server.matchmaking.hardened import HardenedEngine
@@ -27,8 +30,9 @@ from reference_server.openapi.document import routes as openapi_routes
 from reference_server.realtime import Realtime
 from reference_server.rest.catalogue import Catalogue, load_catalogue
 from reference_server.rest.routes import routes as rest_routes
+from reference_server.sessions.live_sockets import LiveSockets
 from reference_server.sessions.liveness import Liveness
-from reference_server.sessions.tracker import SessionTracker
+from reference_server.sessions.tracker import POLL_PATIENCE, SessionTracker
 from reference_server.settings import Settings
 from reference_server.turn.credentials import Relay, read_uris
 from reference_server.turn.routes import routes as turn_routes
@@ -44,8 +48,8 @@ class Service(Protocol):
     async def stop(self) -> None: ...
 
 
-class RoutedService(Service, Protocol):
-    """A service that also answers at addresses of its own."""
+class RealtimeService(Service, Broadcaster, Protocol):
+    """Realtime: it answers at an address of its own, and takes what the server itself broadcasts."""
 
     def routes(self) -> list[BaseRoute]: ...
 
@@ -85,8 +89,11 @@ class Parts:
     anon_key: str
     engine: Engine
     liveness: LivenessService
-    realtime: RoutedService
+    realtime: RealtimeService
+    jobs: Service
     route_lists: Sequence[Callable[[Parts], list[BaseRoute]]]
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server has been told to stop: new joins are sent away, what has come is done."""
 
 
 async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None = None) -> Parts:
@@ -111,7 +118,9 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
         raise
     verifier = TokenVerifier(*signer.verification_keys(), issuer=settings.jwt_issuer or None)
     engine = entry.build(settings, database)
-    liveness = SessionTracker(engine, settings)
+    grace = settings.disconnect_grace
+    elsewhere = LiveSockets(database, settings.instance_timeout, grace, max(grace, POLL_PATIENCE))
+    liveness = SessionTracker(engine, settings, elsewhere)
     return Parts(
         settings=settings,
         database=database,
@@ -123,6 +132,7 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
         engine=engine,
         liveness=liveness,
         realtime=Realtime(settings, database, verifier, liveness),
+        jobs=Schedule(database, engine.jobs()),
         route_lists=ROUTE_LISTS,
     )
 
@@ -146,7 +156,8 @@ async def running(parts: Parts) -> AsyncIterator[None]:
     """Starts the parts in the order in which they lean on each other, and stops them in reverse, come what may."""
     async with AsyncExitStack() as stack:
         stack.push_async_callback(parts.database.close)
-        services: tuple[Service, ...] = (parts.engine, parts.liveness, parts.realtime)
+        parts.engine.announce = match_found(parts.realtime)
+        services: tuple[Service, ...] = (parts.engine, parts.liveness, parts.jobs, parts.realtime)
         for service in services:
             stack.push_async_callback(service.stop)
             await service.start()
@@ -217,7 +228,7 @@ def _rest(parts: Parts) -> list[BaseRoute]:
 
 
 def _matching(parts: Parts) -> list[BaseRoute]:
-    return matching_routes(parts.engine, parts.verifier, parts.liveness)
+    return matching_routes(parts.engine, parts.verifier, parts.liveness, parts.stopping.is_set)
 
 
 def _turn(parts: Parts) -> list[BaseRoute]:

@@ -30,7 +30,13 @@ limit 1
 
 def schema_texts() -> list[str]:
     """The SQL that every engine shares, in the order in which it runs."""
-    parts = (("db", "schema.sql"), ("realtime", "realtime.sql"), ("limits", "limits.sql"))
+    parts = (
+        ("db", "schema.sql"),
+        ("realtime", "realtime.sql"),
+        ("sessions", "sessions.sql"),
+        ("limits", "limits.sql"),
+        ("jobs", "jobs.sql"),
+    )
     found = (files("reference_server").joinpath(*part) for part in parts)
     return [text.read_text(encoding="utf-8") for text in found if text.is_file()]
 

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from reference_server.db import Connection, Database, DatabaseError, Unavailable
-from reference_server.matchmaking.engine import Match
+from reference_server.jobs.schedule import Job
+from reference_server.matchmaking.engine import Announce, Match, tell_nobody
 from reference_server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ select id from public.chat_sessions where (user1_id = $1 or user2_id = $1) and s
 _END_SESSION = "update public.chat_sessions set status = 'ended', ended_at = now(), ended_by = $2 where id = $1"
 _LEAVE = "delete from public.waiting_queue where user_id = $1"
 _ENTER = "insert into public.waiting_queue (user_id, joined_at, match_mode) values ($1, now(), $2)"
-_FIND_MATCH = "select message from public.find_match($1, $2)"
+_FIND_MATCH = "select match_found, session_id, partner_id, message from public.find_match($1, $2)"
 
 
 class DocumentedEngine:
@@ -42,8 +43,13 @@ class DocumentedEngine:
         self._database = database
         self._random = random.Random(settings.find_match_seed)
         self._unawaited: set[asyncio.Task[None]] = set()
+        self.announce: Announce = tell_nobody
         self.second_hop: Callable[[], Awaitable[None]] = self._second_hop
         """The way of `find_match` to the database; a test puts a gate here."""
+
+    def jobs(self) -> tuple[Job, ...]:
+        """None: "NO scheduled job running cleanup (manual only)" (section 8, scenario 2)."""
+        return ()
 
     async def start(self) -> None:
         """Writes the queue's TTL and the sessions' maximum age to where `find_match` reads them."""
@@ -96,7 +102,12 @@ class DocumentedEngine:
             log.warning("find_match of %s failed, and nobody retries: %s", user, error)
 
     async def _call_find_match(self, connection: Connection, user: UUID, mode: str) -> None:
-        log.debug("find_match of %s: %s", user, await connection.fetchval(_FIND_MATCH, user, mode))
+        row = await connection.fetchrow(_FIND_MATCH, user, mode)
+        if row is None:
+            return
+        log.debug("find_match of %s: %s", user, row["message"])
+        if row["match_found"]:
+            self.announce(row["session_id"], user, row["partner_id"])
 
     async def _execute(self, statement: str, *args: object) -> None:
         async with self._database.connection() as connection:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 from uuid import UUID
+
+from reference_server.jobs.schedule import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,23 @@ class NotQueued(Exception):
     """A join that the engine could not carry out: it took no effect, and the sentence says why."""
 
 
+Announce = Callable[[UUID, UUID, UUID], None]
+"""Is told of each match that a join has made, once it is committed: session and members. Cheap, and never raises."""
+
+
+def tell_nobody(_session: UUID, _one: UUID, _other: UUID) -> None:
+    """The Announce of an engine that nobody listens to."""
+
+
 class Engine(Protocol):
     """Puts users into the queue and pairs them. All methods may be called at once, from many tasks."""
 
     name: str
+    announce: Announce
+    """Set by whoever wants to know; `tell_nobody` before."""
+
+    def jobs(self) -> Sequence[Job]:
+        """What must be done from time to time, by one instance for all."""
 
     async def start(self) -> None:
         """Makes the engine ready; called once, after the schema is installed."""

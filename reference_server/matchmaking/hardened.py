@@ -8,9 +8,10 @@ import time
 from uuid import UUID
 
 from reference_server.db import Connection, Database, DatabaseError, Record
+from reference_server.jobs.schedule import Job
 from reference_server.limits.join_limit import JoinLimit
 from reference_server.matchmaking.batching import JoinBatches, PendingJoin
-from reference_server.matchmaking.engine import Match, NotQueued, Status
+from reference_server.matchmaking.engine import Announce, Match, NotQueued, Status, tell_nobody
 from reference_server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ update gurukul.matchmaking_settings
    set queue_ttl = make_interval(secs => $1::float8), session_max_age = make_interval(secs => $2::float8)
 """
 _MATCH_WAITING = "select * from gurukul.match_waiting($1, $2, $3, $4, $5, $6, $7, $8)"
-_END_OLD_SESSIONS = "select gurukul.end_old_sessions()"
+_SWEEP = "select gurukul.sweep()"
+_FORGET_JOINS = "select gurukul.forget_joins($1)"
 _LEAVE = "select gurukul.leave($1)"
 _STATUS = "select * from gurukul.status($1)"
 _VANISH = "select gurukul.vanish($1, $2)"
@@ -46,7 +48,16 @@ class HardenedEngine:
         self._signs: dict[UUID, float] = {}
         self._limit = JoinLimit(settings.join_rate_limit, settings.join_rate_window, time.monotonic)
         self._connection: Connection | None = None
-        self._joins = JoinBatches(self._run_batch, self.sweep, settings.queue_ttl / 4)
+        self.announce: Announce = tell_nobody
+        self._joins = JoinBatches(self._run_batch, self._write_signs, settings.queue_ttl / 4)
+
+    def jobs(self) -> tuple[Job, ...]:
+        """The sweep, and the end of rate windows that have passed."""
+        settings = self._settings
+        return (
+            Job("sweep", settings.queue_ttl / 4, _SWEEP),
+            Job("join windows", settings.join_rate_window, _FORGET_JOINS, (settings.join_rate_window,)),
+        )
 
     async def start(self) -> None:
         """Writes the queue's TTL and the sessions' maximum age to where the SQL reads them, and starts the batches."""
@@ -102,13 +113,23 @@ class HardenedEngine:
 
     async def sweep(self) -> None:
         """What no join brings about: stale entries go, rows that clients wrote are paired, old sessions end."""
-        await self._match([])
-        await self._execute(_END_OLD_SESSIONS)
+        await self._write_signs()
+        await self._execute(_SWEEP)
+
+    async def _write_signs(self) -> None:
+        """Signs of life of this instance that no join has taken along."""
+        if self._signs:
+            await self._match([])
 
     async def _run_batch(self, joins: list[PendingJoin]) -> None:
         by_user = {join.user: join for join in joins}
+        told: set[UUID] = set()
         for row in await self._match(joins):
-            self._answer(by_user[row["user_id"]], row)
+            join, session = by_user[row["user_id"]], row["session_id"]
+            if session is not None and session != join.keep and session not in told:
+                told.add(session)
+                self.announce(session, join.user, row["partner_id"])
+            self._answer(join, row)
 
     def _answer(self, join: PendingJoin, row: Record) -> None:
         seconds = row["retry_after"]

@@ -372,6 +372,16 @@ begin
 end;
 $$;
 
+-- What no join brings about: stale entries go, rows that clients wrote are paired, old sessions end; and who was dropped
+-- an hour ago and has not come back will not ask.
+create function gurukul.sweep() returns void language plpgsql as $$
+begin
+    perform gurukul.match_waiting('{}', '{}', '{}', '{}', '{}');
+    perform gurukul.end_old_sessions();
+    delete from gurukul.dropped_waiters where dropped_at < clock_timestamp() - interval '1 hour';
+end;
+$$;
+
 -- ---------------------------------------------------------------- what clients may call (document, section 3; PROTOCOL 4)
 -- A client speaks for himself alone. Without a client's role (psql) anybody may be named.
 create function gurukul.check_is_caller(p_user uuid) returns void language plpgsql set search_path = '' as $$

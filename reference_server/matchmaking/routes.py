@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -24,9 +25,14 @@ log = logging.getLogger(__name__)
 MODES = ("buddies_first", "global")
 
 
-def routes(engine: Engine, verifier: TokenVerifier, liveness: Liveness) -> list[BaseRoute]:
-    """`POST /api/matching/join` and `…/leave` over one engine, and `GET …/status` where it tells that."""
-    api = MatchingApi(engine, verifier, liveness)
+def routes(
+    engine: Engine, verifier: TokenVerifier, liveness: Liveness, stopping: Callable[[], bool] = lambda: False
+) -> list[BaseRoute]:
+    """`POST /api/matching/join` and `…/leave` over one engine, and `GET …/status` where it tells that.
+
+    While `stopping` says so, joins are sent away: there will be other instances, or this one again.
+    """
+    api = MatchingApi(engine, verifier, liveness, stopping)
     found: list[BaseRoute] = [
         Route("/api/matching/join", api.join, methods=["POST"]),
         Route("/api/matching/leave", api.leave, methods=["POST"]),
@@ -39,13 +45,16 @@ def routes(engine: Engine, verifier: TokenVerifier, liveness: Liveness) -> list[
 class MatchingApi:
     """Finds out who calls and what he wants; the engine does the rest."""
 
-    def __init__(self, engine: Engine, verifier: TokenVerifier, liveness: Liveness) -> None:
+    def __init__(
+        self, engine: Engine, verifier: TokenVerifier, liveness: Liveness, stopping: Callable[[], bool]
+    ) -> None:
+        self._stopping = stopping
         self._engine = engine
         self._verifier = verifier
         self._liveness = liveness
 
     async def join(self, request: Request) -> Response:
-        """Queues the caller: 200 (with `match` where the engine tells it), 400, 401, 413, 429 or 500."""
+        """Queues the caller: 200 (with `match` where the engine tells it), 400, 401, 413, 429, 500 or 503."""
         user = self.caller(request)
         if user is None:
             return _unauthorized()
@@ -53,6 +62,8 @@ class MatchingApi:
             mode = match_mode(await read_json(request))
         except BadBody as error:
             return Json({"error": error.message}, error.status)
+        if self._stopping():
+            return _stopping()
         self._liveness.seen(user)
         try:
             match = await self._engine.join(user, mode)
@@ -134,6 +145,10 @@ def _match_part(match: Match | None) -> dict[str, Any]:
             "offerer_id": str(match.offerer_id),
         }
     }
+
+
+def _stopping() -> Response:
+    return Json({"error": "The server is stopping. Please try again."}, 503, {"Retry-After": "1"})
 
 
 def _unauthorized() -> Response:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from uuid import UUID
 
 from reference_server.db import DatabaseError, Unavailable
 from reference_server.matchmaking.engine import Engine
+from reference_server.sessions.live_sockets import OPEN, Alone, Whereabouts
 from reference_server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -18,15 +20,16 @@ RETRY_AFTER = 1.0
 
 
 class SessionTracker:
-    """The `Liveness` of one server instance: it knows the sockets of this process.
+    """The `Liveness` of one server instance: it knows the sockets of this process, and asks `elsewhere` for the others.
 
-    A user without a socket has `settings.disconnect_grace` seconds to open another. A sign of life over HTTP gives him
-    until his next poll is due. When the time is up, `engine.vanished` is called, and called again if that failed.
-    Users who never had a socket are not watched: their queue entries end by their TTL.
+    A user without a socket has `settings.disconnect_grace` seconds to open another, here or at another instance. A sign
+    of life over HTTP gives him until his next poll is due. When the time is up, `engine.vanished` is called, and called
+    again if that failed. Users who never had a socket are not watched: their queue entries end by their TTL.
     """
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, elsewhere: Whereabouts | None = None) -> None:
         self._engine = engine
+        self._elsewhere = elsewhere or Alone()
         self._grace = settings.disconnect_grace
         self._sockets: dict[UUID, set[int]] = {}
         self._timers: dict[UUID, asyncio.TimerHandle] = {}
@@ -37,7 +40,8 @@ class SessionTracker:
         self._stopped = False
 
     async def start(self) -> None:
-        """Starts the task that tells the engine of signs of life."""
+        """Starts the task that tells the engine of signs of life, and looks after whom others have left behind."""
+        await self._elsewhere.start(self._adopt)
         self._teller = asyncio.create_task(self._tell(), name="signs of life")
 
     async def stop(self) -> None:
@@ -49,6 +53,7 @@ class SessionTracker:
         if self._teller is not None:
             self._teller.cancel()
             await asyncio.wait({self._teller, *self._leaving})
+        await self._elsewhere.stop()
 
     def seen(self, user: UUID) -> None:
         """A sign of life; the engine hears of it in the next turn of the loop, however many came."""
@@ -56,11 +61,14 @@ class SessionTracker:
         self._news.set()
         if user in self._timers:
             self._watch(user, max(self._grace, POLL_PATIENCE))
+        elif user not in self._sockets:
+            self._elsewhere.seen(user)
 
     def socket_opened(self, user: UUID, socket: int) -> None:
         """The user has a socket: no grace period runs."""
         self._sockets.setdefault(user, set()).add(socket)
         self._forget(user)
+        self._elsewhere.opened(user)
         self.seen(user)
 
     def socket_closed(self, user: UUID, socket: int) -> None:
@@ -73,7 +81,16 @@ class SessionTracker:
             del self._sockets[user]
             self._watch(user, self._grace)
 
+    def _adopt(self, users: Iterable[UUID], patience: float) -> None:
+        for user in users:
+            if user not in self._sockets:
+                self._wait(user, patience)
+
     def _watch(self, user: UUID, patience: float) -> None:
+        self._wait(user, patience)
+        self._elsewhere.lost(user, patience)
+
+    def _wait(self, user: UUID, patience: float) -> None:
         self._forget(user)
         if not self._stopped:
             self._timers[user] = asyncio.get_running_loop().call_later(patience, self._time_is_up, user)
@@ -91,11 +108,18 @@ class SessionTracker:
 
     async def _vanished(self, user: UUID) -> None:
         try:
-            await self._engine.vanished(user)
+            left = await self._elsewhere.absence(user)
+            if left == 0.0 and user not in self._sockets:
+                await self._engine.vanished(user)
         except (DatabaseError, Unavailable, OSError) as error:
-            log.warning("%s has vanished, which could not be written down yet: %s", user, error)
-            if user not in self._sockets:
-                self._watch(user, RETRY_AFTER)
+            log.warning("whether %s has vanished could not be settled yet: %s", user, error)
+            left = RETRY_AFTER
+        if user in self._sockets or user in self._timers:
+            return  # he is back, or somebody waits for him again
+        if left in (0.0, OPEN):
+            self._elsewhere.gone(user)
+        else:
+            self._wait(user, left)
 
     async def _tell(self) -> None:
         while True:

@@ -9,6 +9,7 @@ import pytest
 
 from reference_server.auth import Claims
 from reference_server.db import DatabaseError
+from reference_server.jobs.schedule import Schedule
 
 BURSTS = 20
 JOIN_BY_SQL = "select * from gurukul.match_waiting(array[$1::uuid], array['global'], array[null::uuid], '{}', '{}')"
@@ -301,14 +302,17 @@ async def test_a_sweep_pairs_what_clients_wrote_and_ends_old_sessions(hardened):
     assert await hardened.active(waiter) == []
 
 
-async def test_a_sweep_comes_by_itself(engine_at_work):
-    """A stale entry goes although nobody joins."""
-    async with engine_at_work("hardened", queue_ttl=0.05) as place:
+async def test_the_jobs_sweep_and_forget(engine_at_work):
+    """Run as jobs, a stale entry goes although nobody joins, and so does the count of joins that no longer matter."""
+    async with engine_at_work("hardened", queue_ttl=0.05, join_rate_window=0.05) as place:
         (user,) = await place.users(1)
         await place.engine.join(user, "global")
+        schedule = Schedule(place.database, place.engine.jobs())
+        await schedule.start()
         async with asyncio.timeout(10):
-            while await place.waiting():
+            while await place.waiting() or await place.value("select count(*) from gurukul.recent_joins"):
                 pass
+        await schedule.stop()
 
 
 async def test_who_comes_back_keeps_what_he_began(hardened):
