@@ -29,7 +29,7 @@ SETTINGS: dict[str, object] = {
     "turn_uris": "turn:127.0.0.1:3478?transport=udp",
 }
 
-Deploy = Callable[[str], AbstractAsyncContextManager[Deployment]]
+Deploy = Callable[..., AbstractAsyncContextManager[Deployment]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,12 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def deploy(postgres_url: str, tmp_path: Path) -> Deploy:
-    """A server with that engine, on a database of its own, with the settings that the scripts need."""
+    """A server with that engine, on a database of its own, with the settings that the scripts need and others."""
 
     @asynccontextmanager
-    async def deployed(engine: str) -> AsyncIterator[Deployment]:
+    async def deployed(engine: str, **others: object) -> AsyncIterator[Deployment]:
         cluster = Cluster(postgres_url, embedded=True)
-        async with deployment(engine, cluster, tmp_path / "server.log", settings=SETTINGS) as running:
+        async with deployment(engine, cluster, tmp_path / "server.log", settings=SETTINGS | others) as running:
             yield running
 
     return deployed

@@ -21,6 +21,8 @@ DEADLINE = 60.0 + 60.0 * RUNS
 
 FLOW = ("matchmaking", "signalling")
 """The suites whose outcome the engine decides."""
+KEYS = ("auth", "errors", "tokens", "sockets")
+"""The suites whose outcome the way of signing tokens may change."""
 
 pytestmark = pytest.mark.clients
 
@@ -53,6 +55,16 @@ async def test_javascript_documented(
     installed = node_client(version)
     async with deploy("documented") as deployed:
         suites = [f"--suite={name}" for name in FLOW]
+        command = ["node", HERE / "js" / "main.mjs", f"--installed={installed}", *suites]
+        await script(*command, *_target(deployed), deadline=DEADLINE)
+
+
+@pytest.mark.parametrize("version", ["2.86.0", "2.109.0"])
+async def test_javascript_es256(version: str, deploy: Any, node_client: Callable[[str], Path], script: Any) -> None:
+    """With users' tokens signed by a key pair, the client verifies them by the key set, and all else is as before."""
+    installed = node_client(version)
+    async with deploy("hardened", jwt_algorithm="ES256") as deployed:
+        suites = [f"--suite={name}" for name in KEYS]
         command = ["node", HERE / "js" / "main.mjs", f"--installed={installed}", *suites]
         await script(*command, *_target(deployed), deadline=DEADLINE)
 
