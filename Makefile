@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PIP := --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
 .PHONY: help venv bench bench-full serve test check format lock clean
@@ -37,7 +38,7 @@ format: $(READY) ## Mend lint and format where a program can
 
 lock: $(READY) ## Write requirements.lock anew from pyproject.toml
 	$(BIN)/pip-compile -q --extra dev --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
-		--no-header --no-annotate --strip-extras --no-allow-unsafe -o $(VENV)/lock pyproject.toml
+		--no-header --no-annotate --strip-extras --allow-unsafe -o $(VENV)/lock pyproject.toml
 	{ echo "# Exact versions of everything that the project is built, checked and run with. Made by: make lock"; \
 		grep -v -e '^#' -e '^gurukul-harness' -e '^$$' $(VENV)/lock; } > requirements.lock
 
@@ -48,6 +49,6 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 3; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/pip install $(PIP) --no-compile --requirement requirements.lock
+	$(BIN)/pip install $(PIP) --no-build-isolation --editable .
 	@touch $@
