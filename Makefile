@@ -40,7 +40,7 @@ lock: $(READY) ## Write requirements.lock anew from pyproject.toml
 	$(BIN)/pip-compile -q --extra dev --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 		--no-header --no-annotate --strip-extras --allow-unsafe -o $(VENV)/lock pyproject.toml
 	{ echo "# Exact versions of everything that the project is built, checked and run with. Made by: make lock"; \
-		grep -v -e '^#' -e '^gurukul-harness' -e '^$$' $(VENV)/lock; } > requirements.lock
+		grep -v -e '^#' -e '^gurukul-harness' -e '^pip==' -e '^$$' $(VENV)/lock; } > requirements.lock
 
 clean: ## Remove what can be made again (runs in results/ stay)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
