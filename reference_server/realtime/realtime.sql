@@ -46,7 +46,7 @@ begin
         n := n + 1;
         error := null; type_name := null; canonical := null;
         op := coalesce(item ->> 'op', 'eq');
-        place := format('%I.%I', item ->> 'schema', coalesce(item ->> 'table', ''));
+        place := format('%I.%I', coalesce(item ->> 'schema', ''), coalesce(item ->> 'table', ''));
         published := exists (
             select from unnest(schemas, tables) known (s, t)
              where s = coalesce(item ->> 'schema', s) and t = coalesce(item ->> 'table', t));

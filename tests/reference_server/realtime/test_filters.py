@@ -82,6 +82,72 @@ def test_conditions_compare_by_the_columns_type(
     assert [value for value in passing + failing if test(value)] == passing
 
 
+@pytest.mark.parametrize(
+    ("text", "conditions"),
+    [
+        (" a=eq.1 , b=lt.2 ", (Condition("a", "eq", ("1",)), Condition("b", "lt", ("2",)))),
+        ('a=eq."1,2",b=in.("x,y",z)', (Condition("a", "eq", ("1,2",)), Condition("b", "in", ("x,y", "z")))),
+        (r'a=eq."say \"hi\""', (Condition("a", "eq", ('say "hi"',)),)),
+        ('a=eq."open', (Condition("a", "eq", ('"open',)),)),
+        ("a=not.in.(1,2)", (Condition("a", "in", ("1", "2"), negate=True),)),
+        ("a=is.NULL,b=not.is.true", (Condition("a", "is", ("null",)), Condition("b", "is", ("true",), negate=True))),
+        ("a=isdistinct.x", (Condition("a", "isdistinct", ("x",)),)),
+        ("  ", ()),
+    ],
+)
+def test_several_conditions_and_quoted_values(text: str, conditions: tuple[Condition, ...]) -> None:
+    """A comma outside of quotes and parentheses joins conditions; `not.` negates one."""
+    assert parse_filter(text) == conditions
+
+
+@pytest.mark.parametrize(
+    ("op", "pattern", "passing", "failing"),
+    [
+        ("like", "a%c", ["ac", "abc", "a\nc"], ["AbC", "abcd", "c"]),
+        ("like", "a%b%c", ["abc", "a-b-c"], ["acb", "ab"]),
+        ("like", "aba%aba", ["abaaba", "aba-aba"], ["ababa", "aba"]),
+        ("like", "_b", ["ab"], ["b", "aab"]),
+        ("like", r"100\%", ["100%"], ["1000"]),
+        ("like", "%", ["", "x"], []),
+        ("like", "a.c", ["a.c"], ["abc"]),
+        ("ilike", "%ÄB%", ["xäbx"], ["ax"]),
+    ],
+)
+def test_patterns(op: str, pattern: str, passing: list[str], failing: list[str]) -> None:
+    """LIKE as PostgreSQL has it: the whole value, `%` for any text, `_` for one letter, `\\` before either."""
+    test = compile_condition(Condition("c", op, (pattern,), "text"))
+    assert [value for value in passing + failing if test(value)] == passing
+    negated = compile_condition(Condition("c", op, (pattern,), "text", negate=True))
+    assert [value for value in passing + failing if negated(value)] == failing
+
+
+def test_no_pattern_takes_long() -> None:
+    """A pattern that a backtracking matcher would ponder for ever is decided at once."""
+    test = compile_condition(Condition("c", "like", ("%a" * 40 + "b",), "text"))
+    assert not test("a" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("value", "negate", "null", "passing"),
+    [
+        ("null", False, True, []),
+        ("null", True, False, ["t", "f"]),
+        ("not_null", False, False, ["t", "f"]),
+        ("true", False, False, ["t"]),
+        ("true", True, True, ["f"]),
+        ("false", False, False, ["f"]),
+        ("unknown", False, True, []),
+    ],
+)
+def test_is_knows_null(value: str, negate: bool, null: bool, passing: list[str]) -> None:
+    """`is` is true or false of a null, where every other operator is neither."""
+    condition = Condition("c", "is", (value,), "bool", negate)
+    test = compile_condition(condition)
+    assert (condition.takes_null, [text for text in ("t", "f") if test(text)]) == (null, passing)
+    assert Condition("c", "isdistinct", ("x",)).takes_null
+    assert not Condition("c", "neq", ("x",)).takes_null
+
+
 def test_only_equality_of_texts_is_indexed() -> None:
     """1.5 equals 1.50 as a number: such a column cannot be found by its text; nor can a range."""
     condition = Condition("c", "eq", ("1",), "uuid")

@@ -118,7 +118,21 @@ async def test_updates_and_deletes(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "filter_text",
-    ["match_mode=eq.global", "match_mode=neq.buddies_first", "match_mode=in.(global, other)", "match_mode=gt.c", None],
+    [
+        "match_mode=eq.global",
+        "match_mode=neq.buddies_first",
+        "match_mode=in.(global, other)",
+        "match_mode=gt.c",
+        "match_mode=like.glob%",
+        "match_mode=not.ilike.BUDD%",
+        "match_mode=match.^g[a-z]+l$",
+        "match_mode=imatch.^G",
+        "match_mode=not.match.bud",
+        "match_mode=isdistinct.buddies_first",
+        "preferences=is.null,match_mode=eq.global",
+        "match_mode=gt.c,match_mode=lt.h",
+        None,
+    ],
 )
 async def test_filters_let_through_what_they_say(site: Site, filter_text: str | None) -> None:
     """Each operator passes the row that it must, and the row that it must not pass never comes."""
