@@ -11,7 +11,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -20,14 +20,18 @@ import uvicorn
 import uvloop
 from pydantic import ValidationError
 
-from reference_server.app import build_app, build_parts, running
+from reference_server.app import Parts, build_app, build_parts, running
 from reference_server.db import Refused, Unavailable
 from reference_server.settings import Settings
 from reference_server.web.protocol import BoundedHttp
+from reference_server.workers import Report, Workers
 
 TROUBLE = 3
 FRAME_LIMIT = 5_000_000
 """Bytes of one WebSocket message (PROTOCOL 1.1)."""
+
+UNACKNOWLEDGED_MS = 20_000
+"""After so long the kernel ends a connection whose peer acknowledges nothing (RFC 5482), not after a quarter hour."""
 
 
 class _Flags(argparse.ArgumentParser):
@@ -57,6 +61,8 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # accepted sockets inherit it: what nobody acknowledges is given up
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
         # Bound is not enough to own a port: only listening finds out that another socket holds it.
         listener.listen(4096)
     except (OSError, UnicodeError) as error:
@@ -78,9 +84,9 @@ def base_url(listener: socket.socket) -> str:
 class _Server(uvicorn.Server):
     """uvicorn, except that signals are ours and that being ready is announced."""
 
-    def __init__(self, config: uvicorn.Config, ready_line: str) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready_line = ready_line
+        self._announce = announce
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -88,7 +94,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print(self._ready_line, flush=True)  # noqa: T201 — the one line on stdout
+        self._announce()
 
 
 def _config(settings: Settings, app: object) -> uvicorn.Config:
@@ -110,36 +116,97 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
     )
 
 
-async def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises Refused where it cannot start."""
+Announce = Callable[[dict[str, object]], None]
+
+
+async def serve(settings: Settings, listener: socket.socket, announce: Announce, alive: int | None = None) -> None:
+    """Serves until SIGTERM or SIGINT, or until the file `alive` ends; `announce` is told when and where it is ready.
+
+    Told to stop, it sends new joins away, closes the sockets and finishes what has come; told twice, it hurries.
+
+    Raises:
+        Refused, Unavailable: it cannot start.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     server: _Server | None = None
+    leaving: list[asyncio.Task[None]] = []
 
     def stop() -> None:
+        if alive is not None:
+            loop.remove_reader(alive)
         if server is None and task is not None:
             task.cancel()
+        elif server is not None and leaving:
+            server.force_exit = server.should_exit = True
         elif server is not None:
-            server.force_exit = server.should_exit
-            server.should_exit = True
+            leaving.append(loop.create_task(_leave(parts, server), name="leave"))
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT) if alive is None else (signal.SIGTERM,):
         loop.add_signal_handler(number, stop)
+    if alive is not None:
+        loop.add_reader(alive, stop)
+    parts = await build_parts(settings)
+    async with running(parts):
+        ready = _ready(settings, parts, base_url(listener))
+        server = _Server(_config(settings, build_app(parts)), lambda: announce(ready))
+        gc.freeze()  # what lives from the start is not searched for garbage again
+        await server.serve(sockets=[listener])
+        await asyncio.gather(*leaving)
+
+
+async def _leave(parts: Parts, server: uvicorn.Server) -> None:
+    """The graceful end: no new joins, sockets closed with 1001 (RFC 6455 section 7.4.1), then the server's own end."""
+    parts.stopping.set()
+    try:
+        await parts.realtime.stop()
+    finally:
+        server.should_exit = True
+
+
+def _ready(settings: Settings, parts: Parts, url: str) -> dict[str, object]:
+    """What the ready line says."""
+    return {
+        "url": url,
+        "api_url": f"{url}/api",
+        "supabase_url": url,
+        "anon_key": parts.anon_key,
+        "engine": settings.engine,
+        "pid": os.getpid(),
+        "database_url": settings.database_url,
+    }
+
+
+def _print_ready(ready: dict[str, object]) -> None:
+    print(orjson.dumps(ready).decode(), flush=True)  # noqa: T201 — the one line on stdout
+
+
+def _work(settings: Settings, listener: socket.socket, report: Report, alive: int) -> int:
+    """One of several workers: what it has to say goes to the parent."""
+    try:
+        uvloop.run(serve(settings, listener, lambda ready: report(orjson.dumps(ready)), alive))
+    except asyncio.CancelledError:
+        return 0
+    except Refused as error:
+        report(f"{error.what}\t{error.remedy}".encode())
+        return TROUBLE
+    except Unavailable as error:
+        report(f"{error}\ttry again".encode())
+        return TROUBLE
+    return 0
+
+
+def run(settings: Settings) -> bool:
+    """Serves, in as many processes as the settings say; whether all went as it was told.
+
+    Raises:
+        Refused, Unavailable: it cannot start.
+    """
     with listen(settings.host, settings.port) as listener:
-        parts = await build_parts(settings)
-        async with running(parts):
-            url = base_url(listener)
-            ready = {
-                "url": url,
-                "api_url": f"{url}/api",
-                "supabase_url": url,
-                "anon_key": parts.anon_key,
-                "engine": settings.engine,
-                "pid": os.getpid(),
-                "database_url": settings.database_url,
-            }
-            server = _Server(_config(settings, build_app(parts)), orjson.dumps(ready).decode())
-            gc.freeze()  # what lives from the start is not searched for garbage again
-            await server.serve(sockets=[listener])
+        if settings.workers == 1:
+            uvloop.run(serve(settings, listener, _print_ready))
+            return True
+        workers = Workers(settings.workers, lambda report, alive: _work(settings, listener, report, alive))
+    return asyncio.run(workers.run(_print_ready))
 
 
 def _allow_many_sockets() -> None:
@@ -155,7 +222,8 @@ def main(arguments: Sequence[str]) -> int:
             stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
         )
         _allow_many_sockets()
-        uvloop.run(serve(settings))
+        if not run(settings):
+            raise Refused("the workers have ended by themselves", "see what they said")
     except asyncio.CancelledError:
         return 0
     except (Refused, Unavailable) as error:

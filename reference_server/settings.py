@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     """The address to listen at."""
     port: int = Field(0, ge=0, le=65535)
     """0 takes a free one; the ready line names it."""
+    workers: int = Field(1, ge=1, le=64)
+    """Processes that share the port and the database; each has connections of its own."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """How much is written to standard error."""
     database_url: str = ""
@@ -43,7 +45,7 @@ class Settings(BaseSettings):
     jwt_expiry: float = Field(3600.0, gt=0)
     """How long an access token is good for."""
     refresh_reuse_interval: float = Field(10.0, ge=0)
-    """How long a used refresh token still brings its session's active one (two tabs that refresh at once)."""
+    """How long a used refresh token still brings its session's active one (two tabs); 0: reuse is refused at once."""
     sign_ups: bool = True
     """Whether there may be new users."""
     anonymous_sign_ins: bool = True
@@ -90,7 +92,7 @@ class Settings(BaseSettings):
     subscribe_delay: float = Field(0.0, ge=0)
     """Time between the join reply and the database subscription: the SUBSCRIBED window (hosted: 1 to 3)."""
     subscription_retry: float = Field(5.0, ge=0)
-    """How long a database subscription that failed without fault of its own waits, up to twice that (hosted: 5 to 10)."""
+    """How long a database subscription that failed through no fault of its own waits, up to twice that (hosted: 5)."""
 
     plan: PlanName = "none"
     """Whose ceilings hold: none, or those of a provider's plan (connections, messages and joins a second, sizes)."""
