@@ -91,7 +91,7 @@ class Accounts:
         """Continues a session. A refresh token works once; used again, it ends the whole session's tokens.
 
         Two reuses are honest, as GoTrue has it, and bring the session's active token: that of its parent, and one
-        within the reuse interval.
+        within the reuse interval. With an interval of 0 neither is.
         """
         token = new_refresh_token()
         row = await self._row("rotate", used, token)

@@ -45,10 +45,11 @@ select account.*, session.id as session_id
 -- name: reuse
 -- $1 a refresh token that `rotate` did not take, $2 the reuse interval in seconds. No row: it is unknown. `active` is the
 -- session's token that can be used now; `allowed` tells whether the caller may have it: he uses its parent (the answer
--- that brought it was lost), or a token that was used no longer ago than the interval (two tabs refreshed at once).
+-- that brought it was lost), or a token that was used no longer ago than the interval (two tabs refreshed at once). An
+-- interval of 0 allows neither.
 select account.*, session.id as session_id, active.token as active,
-       coalesce(active.parent = used.token or used.revoked_at > clock_timestamp() - make_interval(secs => $2), false)
-           as allowed
+       coalesce($2::float8 > 0 and (active.parent = used.token
+                or used.revoked_at > clock_timestamp() - make_interval(secs => $2::float8)), false) as allowed
   from auth.refresh_tokens used
   join auth.sessions session on session.id = used.session_id
   join auth.users account on account.id = session.user_id

@@ -141,6 +141,18 @@ async def test_honest_reuse_brings_the_active_token(client: Any, shared: Databas
     assert (lost.status, lost.json["refresh_token"]) == (200, third)
 
 
+async def test_without_an_interval_reuse_is_refused_at_once(
+    shared: Database, signer: Any, verifier: Any, gateway: Any, client_for: Any
+) -> None:
+    """With an interval of 0 a used token is refused when it comes again, and its successor with it."""
+    strict = client_for(routes(Settings(refresh_reuse_interval=0), shared, signer, verifier, gateway))
+    first = (await strict.call("POST", "/auth/v1/signup", {})).json["refresh_token"]
+    second = (await refresh(strict, first)).json["refresh_token"]
+    for token in (first, second):
+        answer = await refresh(strict, token)
+        assert (answer.status, answer.json["error_code"]) == (400, "refresh_token_already_used")
+
+
 async def test_parallel_refresh(client: Any) -> None:
     """Refreshes with one token at the same moment all succeed, with one and the same successor."""
     token = (await client.call("POST", "/auth/v1/signup", {})).json["refresh_token"]
