@@ -27,6 +27,7 @@ from reference_server.matchmaking.engine import Engine
 from reference_server.matchmaking.hardened import HardenedEngine
 from reference_server.matchmaking.routes import routes as matching_routes
 from reference_server.openapi.document import routes as openapi_routes
+from reference_server.plans import PLANS
 from reference_server.realtime import Realtime
 from reference_server.rest.catalogue import Catalogue, load_catalogue
 from reference_server.rest.routes import routes as rest_routes
@@ -109,7 +110,7 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
     signer = _signer(settings)
     entry = (engines or ENGINES)[settings.engine]
     timeouts = {"anon": settings.anon_statement_timeout, "authenticated": settings.authenticated_statement_timeout}
-    database = await Database.open(settings.database_url, settings.database_pool, timeouts)
+    database = await Database.open(settings.database_url, _pool_size(settings), timeouts)
     try:
         await database.install(settings.engine, entry.sql_text())
         catalogue = await load_catalogue(database)
@@ -149,6 +150,12 @@ def _signer(settings: Settings) -> TokenSigner:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         remedy = "make one: openssl ecparam -name prime256v1 -genkey -noout"
         raise Refused(f"--jwt-key-file {settings.jwt_key_file}: {reason}", remedy) from None
+
+
+def _pool_size(settings: Settings) -> int:
+    """The pool that is asked for, within what the plan's database takes: the change feed has two connections itself."""
+    most = PLANS[settings.plan].database_connections
+    return settings.database_pool if most is None else min(settings.database_pool, most - 2)
 
 
 @asynccontextmanager
