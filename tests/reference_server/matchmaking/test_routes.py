@@ -216,3 +216,13 @@ async def test_status_needs_a_caller_and_a_database(client_for, verifier, livene
 async def test_an_engine_that_tells_no_status_has_no_such_route(client, token):
     """The documented deployment does not know it."""
     assert (await client.call("GET", STATUS, token=token)).status == 404
+
+
+async def test_a_stopping_server_sends_joins_away(client_for, engine, verifier, liveness, token):
+    """503 with Retry-After (RFC 9110 section 15.6.4), and the engine hears nothing of it; a leave is still taken."""
+    client = client_for(routes(engine, verifier, liveness, lambda: True))
+    answer = await client.call("POST", JOIN, token=token)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json == {"error": "The server is stopping. Please try again."}
+    assert engine.calls == []
+    assert (await client.call("POST", LEAVE, token=token)).status == 200
