@@ -1,0 +1,190 @@
+"""Joins over HTTP, 32 joiners at once: both engines, and a POST that does nothing, each by the same framework.
+
+Read `joins_per_s`, `correct_matches_per_s` and `cpu_us` (processor time of the server for one request) in the table's
+extra columns (`--benchmark-columns=…` does not show them; `--benchmark-json=F` does, and they are printed at the end).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import orjson
+import psutil
+import pytest
+import uvloop
+
+from reference_server.auth import TokenSigner
+from reference_server.settings import LOCAL_JWT_SECRET
+
+JOINERS = 32
+REQUESTS = {"noop": 6400, "hardened": 3200, "documented": 640}
+ROUNDS = 3
+SERVER = Path(__file__).with_name("server_with_noop.py")
+BODY = b'{"matchMode":"global"}'
+
+
+class Joiner(asyncio.Protocol):
+    """One connection that sends the next request as soon as the last is answered."""
+
+    def __init__(self, requests: Iterator[bytes], done: asyncio.Future[None]) -> None:
+        self._requests = requests
+        self._done = done
+        self._answer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+        self._next()
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        head, found, body = self._answer.partition(b"\r\n\r\n")
+        if not found or len(body) < _length(head):
+            return
+        if not head.startswith(b"HTTP/1.1 200"):
+            self._done.set_exception(AssertionError(self._answer))
+            self._transport.close()
+            return
+        self._answer = b""
+        self._next()
+
+    def _next(self) -> None:
+        request = next(self._requests, None)
+        if request is not None:
+            self._transport.write(request)
+            return
+        self._transport.close()
+        if not self._done.done():
+            self._done.set_result(None)
+
+
+def _length(head: bytes) -> int:
+    _, _, rest = head.lower().partition(b"content-length:")
+    return int(rest.split(b"\r\n", 1)[0])
+
+
+@dataclass
+class Deployment:
+    """A server with its database, and the tokens of users who have not joined yet."""
+
+    engine: str
+    port: int
+    process: psutil.Process
+    database_url: str
+    tokens: list[str] = field(default_factory=list)
+
+    def requests(self, path: str, count: int) -> list[bytes]:
+        """As many requests, each by a user of his own."""
+        tokens = [self.tokens.pop() for _ in range(count)] if path != "/noop" else ["none"] * count
+        return [_request("POST", path, token, BODY) for token in tokens]
+
+    async def statement(self, query: str, *args: object) -> Any:
+        connection = await asyncpg.connect(self.database_url)
+        try:
+            return await connection.fetchval(query, *args)
+        finally:
+            await connection.close()
+
+    async def play(self, requests: list[bytes]) -> None:
+        """Sends them over as many connections as there are joiners."""
+        loop, todo = asyncio.get_running_loop(), iter(requests)
+        done = [loop.create_future() for _ in range(JOINERS)]
+        for future in done:
+            await loop.create_connection(lambda future=future: Joiner(todo, future), "127.0.0.1", self.port)
+        await asyncio.gather(*done)
+
+
+def _request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+async def _users(url: str, count: int) -> list[str]:
+    """Makes accounts and signs their tokens, as the server does."""
+    users = [uuid4() for _ in range(count)]
+    connection = await asyncpg.connect(url)
+    await connection.execute("insert into auth.users (id, is_anonymous) select unnest($1::uuid[]), true", users)
+    await connection.execute("analyze auth.users")
+    await connection.close()
+    signer, now = TokenSigner(LOCAL_JWT_SECRET), int(time.time())
+    claims = {"aud": "authenticated", "role": "authenticated", "iat": now, "exp": now + 3600, "is_anonymous": True}
+    return [signer.sign({**claims, "sub": str(user), "session_id": str(uuid4())}) for user in users]
+
+
+async def _database(postgres_url: str, name: str) -> str:
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute(f"create database {name}")
+    await connection.close()
+    return postgres_url.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(scope="module", params=["hardened", "documented"])
+def deployment(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[Deployment]:
+    """Each engine in turn, with users who have shown their tokens once (as everybody has who has signed in)."""
+    engine = request.param
+    url = asyncio.run(_database(postgres_url, f"bench_{engine}"))
+    command = [sys.executable, str(SERVER), "--engine", engine, "--database-url", url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            ready = orjson.loads(process.stdout.readline())
+            port = int(ready["url"].rpartition(":")[2])
+            made = Deployment(engine, port, psutil.Process(process.pid), url)
+            made.tokens = asyncio.run(_users(url, REQUESTS[engine] * (ROUNDS + 1)))
+            known = [_request("POST", "/api/matching/leave", token) for token in made.tokens]
+            uvloop.run(made.play(known))
+            yield made
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def measure(benchmark: Any, deployment: Deployment, path: str, count: int) -> None:
+    """Rounds of so many requests; what one request costs and how many go in a second stand with the result."""
+    rounds: list[tuple[float, float]] = []
+
+    def prepare() -> tuple[tuple[list[bytes]], dict[str, object]]:
+        return (deployment.requests(path, count),), {}
+
+    def play(requests: list[bytes]) -> None:
+        cpu, start = sum(deployment.process.cpu_times()[:2]), time.perf_counter()
+        uvloop.run(deployment.play(requests))
+        rounds.append((time.perf_counter() - start, sum(deployment.process.cpu_times()[:2]) - cpu))
+
+    benchmark.group = "32 joiners at once over HTTP"
+    benchmark.pedantic(play, setup=prepare, rounds=ROUNDS, warmup_rounds=1)
+    seconds, cpu = min(rounds[1:])
+    benchmark.extra_info["requests_per_s"] = round(count / seconds)
+    benchmark.extra_info["cpu_us"] = round(1e6 * cpu / count)
+
+
+_SESSIONS = """
+with m as (select id, u from public.chat_sessions, unnest(array[user1_id, user2_id]) u where status = 'active'),
+     twice as (select u from m group by u having count(*) > 1)
+select count(*) from public.chat_sessions s where s.status = 'active'
+   and not exists (select 1 from twice where u in (s.user1_id, s.user2_id))
+"""
+
+
+def test_noop(benchmark: Any, deployment: Deployment) -> None:
+    """A POST that reads its body and answers: the framework's own pace in this deployment."""
+    measure(benchmark, deployment, "/noop", REQUESTS["noop"])
+
+
+def test_joins(benchmark: Any, deployment: Deployment) -> None:
+    """Joins, each by a user who has not joined before; every match that is right counts."""
+    count = REQUESTS[deployment.engine]
+    measure(benchmark, deployment, "/api/matching/join", count)
+    correct = asyncio.run(deployment.statement(_SESSIONS))
+    share = correct / (count * (ROUNDS + 1))
+    benchmark.extra_info["correct_matches_per_s"] = round(share * benchmark.extra_info["requests_per_s"], 1)
+    if deployment.engine == "hardened":
+        assert 2 * correct >= count * (ROUNDS + 1) - 1
