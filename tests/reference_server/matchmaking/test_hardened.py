@@ -391,3 +391,14 @@ async def test_cleanup_may_be_called_by_anybody(hardened):
     await hardened.execute(statement, fresh, 1)
     await as_client(hardened, fresh, "select public.cleanup_matchmaking()")
     assert await hardened.waiting() == [fresh]
+
+
+@pytest.mark.parametrize("kind", ["offer", "answer", "ice-candidate", "ice-restart", "call-ended"])
+async def test_every_kind_of_signal_is_a_message(hardened, kind):
+    """A member may send it and his partner may read it; the server looks at no signal's content."""
+    waiter, comer = await pair(hardened)
+    session = (await hardened.active(waiter))[0]
+    send = "insert into public.messages (session_id, sender_id, type, content) values ($1, $2, 'text', $3)"
+    await as_client(hardened, comer, send, session, comer, f'{{"type":"{kind}"}}')
+    read = await as_client(hardened, waiter, "select content::jsonb ->> 'type' from public.messages")
+    assert read[0] == kind

@@ -156,3 +156,113 @@ async def test_a_stopping_server_lets_nobody_vanish(engine: ListeningEngine):
     tracker.socket_closed(other, 2)
     await tracker.stop()
     assert "vanished" not in engine.heard()
+
+
+class Elsewhere:
+    """What other instances know, as the test says; notes what it is told."""
+
+    def __init__(self) -> None:
+        self.answers: list[float | Exception] = []
+        self.told: list[tuple[str, UUID]] = []
+        self.adopted = None
+
+    async def start(self, adopted) -> None:
+        self.adopted = adopted
+
+    async def stop(self) -> None: ...
+
+    def opened(self, user: UUID) -> None:
+        self.told.append(("opened", user))
+
+    def lost(self, user: UUID, patience: float) -> None:
+        self.told.append(("lost", user))
+
+    def gone(self, user: UUID) -> None:
+        self.told.append(("gone", user))
+
+    def seen(self, user: UUID) -> None:
+        self.told.append(("seen", user))
+
+    async def absence(self, _user: UUID) -> float:
+        answer = self.answers.pop(0) if self.answers else 0.0
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+async def elsewhere() -> Elsewhere:
+    return Elsewhere()
+
+
+@pytest.fixture
+async def shared_tracker(engine: ListeningEngine, elsewhere: Elsewhere) -> AsyncIterator[SessionTracker]:
+    """A tracker beside other instances."""
+    made = SessionTracker(engine, Settings(disconnect_grace=0.02), elsewhere)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+def leave(tracker: SessionTracker, user: UUID) -> None:
+    """A socket that opens and closes."""
+    tracker.socket_opened(user, 1)
+    tracker.socket_closed(user, 1)
+
+
+async def test_the_others_are_told_of_sockets(shared_tracker, engine, elsewhere):
+    """Opened, lost, and in the end no business of ours any more."""
+    user = uuid4()
+    leave(shared_tracker, user)
+    assert await engine.next("vanished") == user
+    await asyncio.sleep(0)
+    assert elsewhere.told == [("opened", user), ("lost", user), ("gone", user)]
+
+
+async def test_a_socket_elsewhere_keeps_a_user_alive(shared_tracker, engine, elsewhere):
+    """He is left to the instance that has his socket."""
+    user, other = uuid4(), uuid4()
+    elsewhere.answers = [float("inf")]
+    leave(shared_tracker, user)
+    leave(shared_tracker, other)
+    assert await engine.next("vanished") == other
+    assert ("gone", user) in elsewhere.told
+
+
+async def test_life_shown_elsewhere_is_waited_for(shared_tracker, engine, elsewhere):
+    """The others say how long he has yet; then they are asked again."""
+    user = uuid4()
+    elsewhere.answers = [0.02, 0.01, 0.0]
+    leave(shared_tracker, user)
+    assert await engine.next("vanished") == user
+    assert elsewhere.answers == []
+
+
+async def test_nobody_vanishes_while_the_others_cannot_be_asked(
+    shared_tracker, engine, elsewhere, monkeypatch: pytest.MonkeyPatch
+):
+    """The question is asked again until it is answered."""
+    monkeypatch.setattr(module, "RETRY_AFTER", 0.01)
+    user = uuid4()
+    elsewhere.answers = [Unavailable("gone"), Unavailable("gone"), 0.0]
+    leave(shared_tracker, user)
+    assert await engine.next("vanished") == user
+    assert elsewhere.answers == []
+
+
+async def test_adopted_users_are_watched(shared_tracker, engine, elsewhere):
+    """Those of a dead instance vanish when their time is up; one who has a socket here does not."""
+    here, gone = uuid4(), uuid4()
+    shared_tracker.socket_opened(here, 1)
+    elsewhere.adopted([here, gone], 0.02)
+    assert await engine.next("vanished") == gone
+    assert "vanished" not in engine.heard()
+
+
+async def test_life_over_http_is_passed_on(shared_tracker, elsewhere):
+    """A poll of somebody whose socket may be at another instance is told there; that of one connected here is not."""
+    far, near = uuid4(), uuid4()
+    shared_tracker.socket_opened(near, 1)
+    shared_tracker.seen(near)
+    shared_tracker.seen(far)
+    assert [user for word, user in elsewhere.told if word == "seen"] == [far]
