@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import operator
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 MAX_IN_VALUES = 100
@@ -123,7 +125,7 @@ def _condition(text: str) -> Condition:
         raise _unparsable(op)
     if op not in _OPERATORS:
         raise _unparsable(op, value)
-    return Condition(column, op, _values(op, value), negate=negate)
+    return Condition(sys.intern(column), sys.intern(op), _values(op, value), negate=negate)
 
 
 def _values(op: str, value: str) -> tuple[str, ...]:
@@ -178,6 +180,8 @@ def _test(condition: Condition) -> Callable[[str], bool]:
         allowed = frozenset(convert(value) for value in condition.values)
         return lambda text: convert(text) in allowed
     compare, wanted = _COMPARE[condition.op], convert(condition.values[0])
+    if compare is operator.eq and convert is str:
+        return partial(operator.eq, wanted)  # what nearly all subscriptions have: smaller than a closure
     return lambda text: compare(convert(text), wanted)
 
 

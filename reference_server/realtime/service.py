@@ -291,6 +291,7 @@ class Realtime:
 
     def _bound(self, channel: Channel, bindings: tuple[Binding, ...], since: int) -> None:
         session = self._sessions[channel.socket]
+        channel.bindings = bindings  # the values as PostgreSQL writes them; the client's own are not needed again
         self._index.replace(channel, bindings, since)
         self._apply(session, session.connection.subscribed(channel))
 

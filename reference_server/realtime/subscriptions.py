@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -63,8 +64,8 @@ def parse_binding(params: dict[str, Any]) -> Binding:
     binding = Binding(
         id=binding_id(params),
         kind=kind if kind in KINDS else None,
-        schema=None if schema == "*" else schema or "public",
-        table=None if table in {None, "", "*"} else table,
+        schema=None if schema == "*" else sys.intern(schema or "public"),
+        table=None if table in {None, "", "*"} else sys.intern(str(table)),
         conditions=parse_filter(text),
         select=select,
     )
