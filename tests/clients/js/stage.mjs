@@ -22,7 +22,7 @@ export class Stage {
     const require = createRequire(`${given.installed}/package.json`)
     this.library = require('@supabase/supabase-js')
     this.version = require('@supabase/supabase-js/package.json').version
-    this.WebSocket = require('ws')
+    this.WebSocket = careless(require('ws'))
     this.frames = given.vsn ?? (this.version === '2.86.0' ? '1.0.0' : '2.0.0')
     this.clients = []
   }
@@ -92,6 +92,16 @@ export class Stage {
   /** Closes every client that was made. */
   async close() {
     await Promise.allSettled(this.clients.map((client) => client.realtime.disconnect()))
+  }
+}
+
+/** A WebSocket that may be closed while it still connects: version 2.86.0 does so without listening for the error. */
+function careless(WebSocket) {
+  return class extends WebSocket {
+    constructor(...given) {
+      super(...given)
+      this.on('error', () => {})
+    }
   }
 }
 
