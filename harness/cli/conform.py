@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from harness.cli.folder import run_folder
+from harness.cli.judging import Terms
 from harness.cli.output import publish
 from harness.cli.progress import Progress
 from harness.cli.suite import interrupted_suite, run_suite
@@ -32,6 +33,7 @@ async def conform(
             with Progress(verbose) as progress:
                 async with opened(target, folder, progress, time=chosen, database_url=database_url) as there:
                     run = await run_suite(there, folder, progress, k=k, junit=junit)
+                    run = run.model_copy(update=dict(Terms.of(there.target).kept()))
         except asyncio.CancelledError:
             run = interrupted_suite(folder, name)
         return publish(run, folder, json=json, html=html)

@@ -23,7 +23,8 @@ def judge(history: Path, json: str, verbose: int) -> int:
         say("no run.json beside it: judged by the default budgets")
     elif verbose:
         say(f"judged by the budgets of {run.kind} run {file.parent}")
-    targets = judged(ops, _terms(run))
+    terms = Terms.of_run(run) if run is not None else Terms()
+    targets = judged(ops, terms)
     interrupted = run is not None and run.interrupted
     if isinstance(run, BenchRun):
         targets = tuple(with_expectations(target) for target in targets)
@@ -33,16 +34,10 @@ def judge(history: Path, json: str, verbose: int) -> int:
     fingerprint = run.fingerprint if run is not None else take_fingerprint()
     again = JudgeRun(
         fingerprint=fingerprint, verdict=verdict, reason=reason, interrupted=interrupted, targets=targets,
-        budgets=run.budgets if run is not None else {},
+        **terms.kept(),
     )  # fmt: skip
     show(again, json=json, html=None)
     return exit_status(again)
-
-
-def _terms(run: StoredRun | None) -> Terms:
-    if run is None:
-        return Terms()
-    return Terms(run.budgets, complete=not run.interrupted)
 
 
 def _run_of(history: Path) -> StoredRun | None:

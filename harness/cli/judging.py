@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from harness.history.op import Op
 from harness.results.run import TargetFigures
+from harness.results.store import StoredRun
 from harness.target import Budgets, Capabilities, Target
+
+
+class Kept(TypedDict):
+    """The fields of a run by which its history is judged again."""
+
+    budgets: dict[str, Budgets]
+    capabilities: Capabilities
+    fresh_users: bool
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,19 @@ class Terms:
     capabilities: Capabilities = Capabilities()
     complete: bool = True
     fresh_users: bool = True
+
+    def kept(self) -> Kept:
+        """The terms as a run keeps them: nothing in it may be secret."""
+        return Kept(
+            budgets=dict(self.budgets),
+            capabilities=self.capabilities.model_copy(update={"database_url": ""}),
+            fresh_users=self.fresh_users,
+        )
+
+    @classmethod
+    def of_run(cls, run: StoredRun) -> Terms:
+        """The terms that a stored run keeps."""
+        return cls(run.budgets, run.capabilities, complete=not run.interrupted, fresh_users=run.fresh_users)
 
     @classmethod
     def of(cls, target: Target, *, complete: bool = True) -> Terms:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from harness.cli.conclusion import conclude
-from harness.cli.judging import Terms, collected, judged
+from harness.cli.judging import Kept, Terms, collected, judged
 from harness.cli.targets import Opened
 from harness.results.finding import Verdict
 from harness.results.run import TargetFigures
 from harness.results.store import RunFolder
-from harness.target import Budgets
 
 
-class Measured(TypedDict):
+class Measured(Kept):
     """The fields that every measuring run has in common."""
 
     verdict: Verdict
     reason: str
     targets: tuple[TargetFigures, ...]
-    budgets: dict[str, Budgets]
 
 
 def concluded(there: Opened | None, folder: RunFolder, *, interrupted: bool) -> Measured:
@@ -28,4 +24,4 @@ def concluded(there: Opened | None, folder: RunFolder, *, interrupted: bool) -> 
     terms = Terms.of(there.target, complete=not interrupted) if there is not None else Terms(complete=False)
     targets = judged(ops, terms)
     verdict, reason = conclude(targets, interrupted=interrupted)
-    return Measured(verdict=verdict, reason=reason, targets=targets, budgets=dict(terms.budgets))
+    return Measured(verdict=verdict, reason=reason, targets=targets, **terms.kept())

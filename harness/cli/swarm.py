@@ -33,15 +33,18 @@ async def swarm(
     schedule(plan.arrivals, users=plan.users, rate=plan.rate, duration=plan.duration, seed=plan.seed)
     fingerprint = take_fingerprint(seed=plan.seed, settings=settings_of(plan))
     there: Opened | None = None
-    interrupted = False
+    dropped, interrupted = 0, False
     with run_folder(results, "swarm") as folder:
         try:
             with Progress(verbose) as progress:
                 async with opened(target, folder, progress, time="real", database_url=database_url) as there:
-                    await swarm_part(plan, there, folder, progress)
+                    dropped = (await swarm_part(plan, there, folder, progress)).dropped
         except asyncio.CancelledError:
             interrupted = True
         measured = concluded(there, folder, interrupted=interrupted)
+        measured["targets"] = tuple(
+            target.model_copy(update={"arrivals_dropped": dropped}) for target in measured["targets"]
+        )
         run = SwarmRun(fingerprint=fingerprint, interrupted=interrupted, scenario=plan.scenario, **measured)
         return publish(run, folder, json=json, html=html)
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from harness.results.finding import Finding, Verdict
 from harness.results.fingerprint import Fingerprint
-from harness.target import Budgets
+from harness.target import Budgets, Capabilities
 
 SCHEMA = "gurukul.run/1"
 
@@ -125,6 +125,10 @@ class _Run(_Model):
     """The run was cut short: what it holds is partial."""
     budgets: dict[str, Budgets] = Field(default_factory=dict)
     """The budgets that each part was judged by, by `<target>` or `<target>.<part>`, so that it can be judged again."""
+    capabilities: Capabilities = Capabilities()
+    """What the targets offer, without the address of a database: also for judging again."""
+    fresh_users: bool = True
+    """False where users came from a fixed list, and may have brought something from an earlier run."""
 
 
 class ConformRun(_Run):
