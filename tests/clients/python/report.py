@@ -118,4 +118,6 @@ def describe(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "expected an end within 30 s, got none"
     more = {name: getattr(error, name) for name in ("code", "status", "details", "hint") if getattr(error, name, None)}
-    return f"{type(error).__name__}: {error} {shown(more) if more else ''}".rstrip()
+    cause = error.__cause__ or error.__context__
+    because = f" because of {type(cause).__name__}: {cause}" if cause else ""
+    return f"{type(error).__name__}: {error} {shown(more) if more else ''}{because}".rstrip()
