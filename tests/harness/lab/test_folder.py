@@ -1,6 +1,8 @@
 """Throw-away folders: locked while their owner lives, swept when it is gone."""
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,22 +11,29 @@ from harness.errors import Trouble
 from harness.lab.folder import make_folder, sweep_folders
 
 
-def test_a_folder_with_a_living_owner_is_left_alone(tmp_path: Path):
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose path leaves room for a socket's, which pytest's own need not."""
+    with tempfile.TemporaryDirectory(prefix="g-") as folder:
+        yield Path(folder)
+
+
+def test_a_folder_with_a_living_owner_is_left_alone(short_path: Path):
     """The lock says that the owner lives."""
-    folder, lock = make_folder(tmp_path)
-    assert sweep_folders(tmp_path) == []
+    folder, lock = make_folder(short_path)
+    assert sweep_folders(short_path) == []
     assert folder.is_dir()
     os.close(lock)
 
 
-def test_a_folder_whose_owner_is_gone_is_removed(tmp_path: Path):
+def test_a_folder_whose_owner_is_gone_is_removed(short_path: Path):
     """Once the lock is let go, the next sweep takes the folder with all that is in it."""
-    folder, lock = make_folder(tmp_path)
+    folder, lock = make_folder(short_path)
     (folder / "data").mkdir()
     (folder / "data" / "postmaster.pid").write_text("not a pid\n")
     os.close(lock)
-    assert sweep_folders(tmp_path) == [folder]
-    assert list(tmp_path.iterdir()) == []
+    assert sweep_folders(short_path) == [folder]
+    assert list(short_path.iterdir()) == []
 
 
 def test_a_sweep_leaves_what_is_not_ours(tmp_path: Path):

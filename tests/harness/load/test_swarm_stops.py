@@ -50,7 +50,7 @@ async def test_a_cancelled_swarm_keeps_its_history_and_leaves_no_process(hardene
     waiting = Until(lambda now: now.started == 1)
     plan = SwarmPlan("search_and_chat", users=1, lead=0.5)
     swarm = asyncio.create_task(run_swarm(plan, hardened, tmp_path, name="cut", progress=waiting))
-    await asyncio.wait_for(waiting.reached.wait(), 30)
+    await asyncio.wait_for(waiting.reached.wait(), 90)
     swarm.cancel()
     with pytest.raises(asyncio.CancelledError):
         await swarm
@@ -81,12 +81,14 @@ async def test_nothing_outlives_a_starter_that_is_killed(hardened, tmp_path):
         sys.executable, "-c", _STARTER, str(tmp_path / "t.toml"), str(tmp_path),
         stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    async with asyncio.timeout(30):
-        while (await starter.stdout.readline()).strip() != b"3":
-            pass
-    children = _descendants(starter.pid)
-    starter.send_signal(signal.SIGKILL)
-    await starter.wait()
+    try:
+        async with asyncio.timeout(90):
+            while (await starter.stdout.readline()).strip() != b"3":
+                pass
+        children = _descendants(starter.pid)
+    finally:
+        starter.send_signal(signal.SIGKILL)
+        await starter.communicate()
     assert len(children) == 3
     assert all([await asyncio.to_thread(ended, pid) for pid in children])
 
