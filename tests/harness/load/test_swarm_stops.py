@@ -83,8 +83,8 @@ async def test_nothing_outlives_a_starter_that_is_killed(hardened, tmp_path):
     )  # fmt: skip
     try:
         async with asyncio.timeout(90):
-            while (await starter.stdout.readline()).strip() != b"3":
-                pass
+            while (line := await starter.stdout.readline()).strip() != b"3":
+                assert line, "the starter ended before its users had come"
         children = _descendants(starter.pid)
     finally:
         starter.send_signal(signal.SIGKILL)
