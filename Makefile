@@ -24,7 +24,7 @@ serve: $(READY) ## The reference server on http://127.0.0.1:54321 until Ctrl-C
 	$(BIN)/gurukul serve
 
 test: $(READY) ## All tests, save those of the next two verbs (under 10 minutes)
-	$(BIN)/pytest -q -n 3 --ignore=tests/clients --ignore=tests/benchmarks
+	$(BIN)/pytest -q -n 3 --dist loadfile --ignore=tests/clients --ignore=tests/benchmarks
 
 clients: $(READY) ## The official JavaScript and Python clients, unmodified, against the reference server (needs Node)
 	$(BIN)/pytest -q tests/clients
