@@ -10,10 +10,13 @@ from uuid import UUID
 
 from reference_server.db import Connection, Database, DatabaseError, Unavailable
 from reference_server.jobs.schedule import Job
-from reference_server.matchmaking.engine import Announce, Match, tell_nobody
+from reference_server.matchmaking.engine import Announce, Match, NoSuchUser, tell_nobody
 from reference_server.settings import Settings
 
 log = logging.getLogger(__name__)
+
+FOREIGN_KEY = "23503"
+"""SQLSTATE of a row that refers to one that is not there."""
 
 _CONFIGURE = """
 update gurukul.matchmaking_settings
@@ -65,6 +68,7 @@ class DocumentedEngine:
         """Step 2 of section 3: ends an active session, makes the queue row anew, starts `find_match`, awaits it not.
 
         Raises:
+            NoSuchUser: the user has been deleted.
             DatabaseError: a statement was refused (two joins of one user at once: the second row is a duplicate).
             Unavailable: the database cannot be reached.
         """
@@ -73,7 +77,12 @@ class DocumentedEngine:
         if session is not None:
             await self._execute(_END_SESSION, session, user)
         await self._execute(_LEAVE, user)
-        await self._execute(_ENTER, user, mode)
+        try:
+            await self._execute(_ENTER, user, mode)
+        except DatabaseError as error:
+            if error.sqlstate == FOREIGN_KEY:
+                raise NoSuchUser(user) from None
+            raise
         task = asyncio.create_task(self._find_match(user, mode, self.second_hop), name=f"find_match {user}")
         self._unawaited.add(task)
         task.add_done_callback(self._unawaited.discard)

@@ -34,6 +34,13 @@ class NotQueued(Exception):
     """A join that the engine could not carry out: it took no effect, and the sentence says why."""
 
 
+class NoSuchUser(NotQueued):
+    """A join by a user who has been deleted; his token may still be good."""
+
+    def __init__(self, user: UUID) -> None:
+        super().__init__(f"there is no user {user}")
+
+
 Announce = Callable[[UUID, UUID, UUID], None]
 """Is told of each match that a join has made, once it is committed: session and members. Cheap, and never raises."""
 
@@ -63,6 +70,9 @@ class Engine(Protocol):
 
         Returns the match where the engine tells the caller at once (hardened), None where he waits or must look
         for himself (documented, always). The user's own active session is ended first.
+
+        Raises:
+            NoSuchUser: the user has been deleted.
         """
 
     async def leave(self, user: UUID) -> None:

@@ -11,7 +11,7 @@ from reference_server.db import Connection, Database, DatabaseError, Record
 from reference_server.jobs.schedule import Job
 from reference_server.limits.join_limit import JoinLimit
 from reference_server.matchmaking.batching import JoinBatches, PendingJoin
-from reference_server.matchmaking.engine import Announce, Match, NotQueued, Status, tell_nobody
+from reference_server.matchmaking.engine import Announce, Match, NoSuchUser, Status, tell_nobody
 from reference_server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,8 @@ class HardenedEngine:
 
         Raises:
             TooManyJoins: the user has joined too often, here or elsewhere.
-            NotQueued: there is no such user, or the engine has been stopped.
+            NoSuchUser: the user has been deleted.
+            NotQueued: the engine has been stopped.
             DatabaseError: the batch was refused; nobody in it has joined.
             Unavailable: the database cannot be reached.
         """
@@ -139,7 +140,7 @@ class HardenedEngine:
         if row["queued"] or join.refusal is not None:
             join.answer(_match_of(row))
         else:
-            join.fail(NotQueued(f"there is no user {join.user}"))
+            join.fail(NoSuchUser(join.user))
 
     async def _match(self, joins: list[PendingJoin]) -> list[Record]:
         """One pass; repeated when somebody else's write came between. The signs of life stay here until it commits."""

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from reference_server.auth import TokenError, TokenVerifier
 from reference_server.db import DatabaseError, Unavailable
 from reference_server.limits.join_limit import TooManyJoins
-from reference_server.matchmaking.engine import Engine, Match, NotQueued, TellsStatus
+from reference_server.matchmaking.engine import Engine, Match, NoSuchUser, NotQueued, TellsStatus
 from reference_server.sessions.liveness import Liveness
 from reference_server.web.body import BadBody, read_json
 from reference_server.web.caller import bearer_token, cookie_token
@@ -69,6 +69,8 @@ class MatchingApi:
             match = await self._engine.join(user, mode)
         except TooManyJoins as error:
             return Json({"error": str(error)}, 429, {"Retry-After": str(error.retry_after)})
+        except NoSuchUser:
+            return _unauthorized()
         except (DatabaseError, Unavailable, OSError, NotQueued) as error:
             log.warning("join of %s failed: %s", user, error)
             return Json({"error": "Failed to join queue"}, 500)

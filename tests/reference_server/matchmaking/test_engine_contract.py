@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from reference_server.db import DatabaseError
-from reference_server.matchmaking.engine import NotQueued
+from reference_server.matchmaking.engine import NoSuchUser
 
 BURSTS = 8
 
@@ -76,9 +76,20 @@ async def test_a_user_without_an_account_cannot_join(place):
         *(place.engine.join(user, "global") for user in (one, uuid4(), other)), return_exceptions=True
     )
     await place.quiet()
-    assert isinstance(answers[1], (DatabaseError, NotQueued))
+    assert isinstance(answers[1], NoSuchUser)
     assert not isinstance(answers[0], Exception)
     assert not isinstance(answers[2], Exception)
+
+
+async def test_a_deleted_user_cannot_join(place):
+    """Who was deleted while he waited is nowhere any more, and his next join is refused as that of a stranger."""
+    gone, other = await place.users(2)
+    await place.burst([gone])
+    await place.execute("delete from auth.users where id = $1", gone)
+    with pytest.raises(NoSuchUser, match=str(gone)):
+        await place.engine.join(gone, "global")
+    await place.burst([other])
+    assert await place.waiting() == [other]
 
 
 async def test_a_second_join_makes_no_second_entry(place):

@@ -10,7 +10,7 @@ import pytest
 
 from reference_server.db import Unavailable
 from reference_server.limits.join_limit import TooManyJoins
-from reference_server.matchmaking.engine import Match, NotQueued, Status
+from reference_server.matchmaking.engine import Match, NoSuchUser, NotQueued, Status
 from reference_server.matchmaking.routes import routes
 
 
@@ -142,12 +142,19 @@ async def test_a_body_that_makes_no_sense_is_refused(client, engine, token, body
     assert engine.calls == []
 
 
-@pytest.mark.parametrize("error", [Unavailable("gone"), NotQueued("no such user"), ConnectionResetError()])
+@pytest.mark.parametrize("error", [Unavailable("gone"), NotQueued("stopped"), ConnectionResetError()])
 async def test_a_join_that_fails(client, engine, token, error):
     """500 with the documented text."""
     engine.error = error
     answer = await client.call("POST", JOIN, token=token)
     assert (answer.status, answer.json) == (500, {"error": "Failed to join queue"})
+
+
+async def test_a_join_of_a_user_who_was_deleted(client, engine, user, token):
+    """401 as for somebody who is not signed in: his token is still good, but it names nobody."""
+    engine.error = NoSuchUser(user)
+    answer = await client.call("POST", JOIN, token=token)
+    assert (answer.status, answer.json) == (401, {"error": "Unauthorized"})
 
 
 async def test_a_leave(client, engine, user, token):
