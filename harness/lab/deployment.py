@@ -20,6 +20,7 @@ Time = Literal["scaled", "real"]
 
 _SCALED_SETTINGS: dict[str, object] = {
     "queue_ttl": 6.0, "disconnect_grace": 1.0, "ping_interval": 1.0, "ping_timeout": 1.0, "join_rate_window": 3.0,
+    "join_error_delay": 0.2, "refusal_delay": 0.1,
 }  # fmt: skip
 _SCALED_BUDGETS = Budgets(queue_ttl=6.0, disconnect=6.0)
 
@@ -88,18 +89,27 @@ async def given_database(
     settings: dict[str, object] | None = None,
 ) -> AsyncIterator[Deployment]:
     """Starts an engine on that very database, which must be empty or the engine's own; as `deployment` otherwise."""
+    chosen, budgets = terms_of(time, queue_ttl, settings)
+    async with running_server(engine, database_url, log, chosen) as server:
+        yield Deployment(target_of(server, time, budgets), database_url, server)
+        _still_runs(server)
+
+
+def terms_of(
+    time: Time, queue_ttl: float | None, settings: dict[str, object] | None
+) -> tuple[dict[str, object], Budgets]:
+    """What a server is started with for a time, and what it is then allowed; `queue_ttl` and `settings` override."""
     scaled = time == "scaled"
     chosen = {**(_SCALED_SETTINGS if scaled else {}), **(settings or {})}
     budgets = _SCALED_BUDGETS if scaled else Budgets()
     if queue_ttl is not None:
         chosen["queue_ttl"] = queue_ttl
         budgets = budgets.model_copy(update={"queue_ttl": queue_ttl})
-    async with running_server(engine, database_url, log, chosen) as server:
-        yield Deployment(_target(server, time, budgets), database_url, server)
-        _still_runs(server)
+    return chosen, budgets
 
 
-def _target(server: Server, time: Time, budgets: Budgets) -> Target:
+def target_of(server: Server, time: Time, budgets: Budgets) -> Target:
+    """A server as a target."""
     return Target(
         name=server.engine, api_url=server.api_url, supabase_url=server.supabase_url, anon_key=server.anon_key,
         time=time, budgets=budgets, capabilities=Capabilities(),

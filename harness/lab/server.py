@@ -31,6 +31,8 @@ class Server:
     pid: int
     warden: Warden
     log: Path
+    workers: tuple[int, ...] = ()
+    """The process ids of its workers, where it has more than one."""
 
     async def ended(self) -> str:
         """Waits until the server ends by itself; says how it ended."""
@@ -68,7 +70,7 @@ def _server(line: str | None, warden: Warden, log: Path) -> Server:
         said = json.loads(line or "")
         return Server(
             said["url"], said["api_url"], said["supabase_url"], said["anon_key"], said["engine"], said["pid"],
-            warden, log,
+            warden, log, tuple(said.get("workers", ())),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError):
         raise _not_started(warden.last_line("error: ")) from None
