@@ -171,7 +171,7 @@ end;
 $$;
 
 -- Who waits, oldest first, with their modes. Left out and removed: stale entries, and those of users who came into a
--- session on another way. Needs the lock.
+-- session on another way (asked by a scalar: an `exists` may be planned as a hash of all sessions). Needs the lock.
 create function gurukul.take_waiting(out users uuid[], out modes text[]) language plpgsql as $$
 declare
     v_oldest_life timestamptz := clock_timestamp() - (select queue_ttl from gurukul.matchmaking_settings);
@@ -182,7 +182,7 @@ begin
            array_agg(w.user_id) filter (where not w.waits)
     into users, modes, v_gone
     from (select q.user_id, q.joined_at, q.match_mode, q.seen_at >= v_oldest_life
-                 and not exists (select 1 from gurukul.session_members m where m.user_id = q.user_id) as waits
+                 and (select m.session_id from gurukul.session_members m where m.user_id = q.user_id) is null as waits
           from public.waiting_queue q order by q.user_id for update of q) w;
     if v_gone is not null then
         with gone as (
