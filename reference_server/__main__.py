@@ -147,8 +147,8 @@ async def serve(settings: Settings, listener: socket.socket, announce: Announce,
         loop.add_reader(alive, stop)
     parts = await build_parts(settings)
     async with running(parts):
-        ready = _ready(settings, parts, base_url(listener))
-        server = _Server(_config(settings, build_app(parts)), lambda: announce(ready))
+        ready = _ready(parts.settings, parts, base_url(listener))
+        server = _Server(_config(parts.settings, build_app(parts)), lambda: announce(ready))
         gc.freeze()  # what lives from the start is not searched for garbage again
         await server.serve(sockets=[listener])
         await asyncio.gather(*leaving)

@@ -26,6 +26,7 @@ from reference_server.matchmaking.documented import DocumentedEngine
 from reference_server.matchmaking.engine import Engine
 from reference_server.matchmaking.hardened import HardenedEngine
 from reference_server.matchmaking.routes import routes as matching_routes
+from reference_server.mutation import read_mutation
 from reference_server.openapi.document import routes as openapi_routes
 from reference_server.plans import PLANS
 from reference_server.realtime import Realtime
@@ -98,7 +99,8 @@ class Parts:
 
 
 async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None = None) -> Parts:
-    """Opens the database, installs the schema, and makes the parts; nothing is started yet.
+    """Opens the database, installs the schema, and makes the parts, with the fault of `settings.mutant` where there is
+    one; nothing is started yet.
 
     The caller closes `parts.database` (`running` does).
 
@@ -107,12 +109,14 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
     """
     if not settings.database_url:
         raise Refused("no database is named", "give --database-url or set GURUKUL_DATABASE_URL")
+    mutation = read_mutation(settings)
+    settings = mutation.settings
     signer = _signer(settings)
     entry = (engines or ENGINES)[settings.engine]
     timeouts = {"anon": settings.anon_statement_timeout, "authenticated": settings.authenticated_statement_timeout}
     database = await Database.open(settings.database_url, _pool_size(settings), timeouts)
     try:
-        await database.install(settings.engine, entry.sql_text())
+        await database.install(settings.engine, entry.sql_text(), mutation.rewritten)
         catalogue = await load_catalogue(database)
     except BaseException:
         await database.close()
@@ -122,7 +126,7 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
     grace = settings.disconnect_grace
     elsewhere = LiveSockets(database, settings.instance_timeout, grace, max(grace, POLL_PATIENCE))
     liveness = SessionTracker(engine, settings, elsewhere)
-    return Parts(
+    parts = Parts(
         settings=settings,
         database=database,
         signer=signer,
@@ -136,6 +140,7 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
         jobs=Schedule(database, engine.jobs()),
         route_lists=ROUTE_LISTS,
     )
+    return mutation.applied(parts)
 
 
 def _signer(settings: Settings) -> TokenSigner:

@@ -22,6 +22,8 @@ class Settings(BaseSettings):
 
     engine: Literal["documented", "hardened"] = "hardened"
     """Which matchmaking: as the document describes it, or with its faults mended."""
+    mutant: Path | None = None
+    """A Python file that builds one fault into the server (docs/adding-a-mutant.md); for testing a test suite."""
     host: str = "127.0.0.1"
     """The address to listen at."""
     port: int = Field(0, ge=0, le=65535)

@@ -12,7 +12,7 @@ import orjson
 from reference_server.auth.claims import Claims
 from reference_server.db import startup
 from reference_server.db.connection import Connection, DatabaseError, Refused, Unavailable, driver
-from reference_server.db.installation import install
+from reference_server.db.installation import Rewrite, as_written, install
 from reference_server.db.replication import LogStream, open_log
 
 ACQUIRE_TIMEOUT = 10.0
@@ -80,14 +80,14 @@ class Database:
             raise startup.explain(error, url) from error
         return cls(url, pool, statement_timeouts)
 
-    async def install(self, engine: str, engine_sql: str) -> None:
-        """Installs the schema and the engine's SQL, or keeps them where they stand already.
+    async def install(self, engine: str, engine_sql: str, rewritten: Rewrite = as_written) -> None:
+        """Installs the schema and the engine's SQL (as `rewritten`), or keeps them where they stand already.
 
         Raises:
             Refused: the database belongs to another engine or version, or holds things that are not ours.
         """
         async with self.connection() as connection:
-            await install(connection, engine, engine_sql)
+            await install(connection, engine, engine_sql, rewritten)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

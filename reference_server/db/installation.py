@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from importlib.resources import files
 
 from reference_server.db.connection import Connection, DatabaseError, Refused
 
+Rewrite = Callable[[list[str]], list[str]]
 LOCK = 0x67757275  # "guru": instances that start at once wait for the one that installs
 
 # What somebody else has put here: schemas, and things in public that no extension brought along.
@@ -46,13 +48,20 @@ def fingerprint(texts: list[str]) -> int:
     return zlib.crc32("\0".join(texts).encode()) & 0x7FFFFFFF
 
 
-async def install(connection: Connection, engine: str, engine_sql: str) -> None:
+def as_written(texts: list[str]) -> list[str]:
+    """The SQL of a server without a fault."""
+    return texts
+
+
+async def install(connection: Connection, engine: str, engine_sql: str, rewritten: Rewrite = as_written) -> None:
     """Installs everything in one transaction, or keeps what the same engine and version installed before.
+
+    `rewritten` makes of our SQL what is installed.
 
     Raises:
         Refused: the database holds another engine, another version, or things that are not ours.
     """
-    texts = [text for text in (*schema_texts(), engine_sql) if text.strip()]
+    texts = rewritten([text for text in (*schema_texts(), engine_sql) if text.strip()])
     version = fingerprint(texts)
     async with connection.transaction():
         await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
