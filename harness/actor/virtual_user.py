@@ -10,6 +10,7 @@ from typing import Any
 from harness.actor.journey import Journey, Span
 from harness.actor.rehearsal import rehearse
 from harness.actor.scene import Scene
+from harness.client.dialect import NotReached
 from harness.client.participant import JoinReply, Participant
 from harness.client.signalling import SignalChannel
 from harness.history.op import Outcome, Via
@@ -17,8 +18,11 @@ from harness.history.outcome import outcome_of_status
 from harness.peer.peer import Peer
 from harness.peer.stage import Role, Stage
 from harness.protocol.changes import SessionSeen
+from harness.protocol.retry import rejoin_delay
 
 _A_DAY = 86_400.0
+_TRIES = 3
+"""How often a user knocks, and how often he asks for a partner, while nobody answers."""
 
 
 class VirtualUser:
@@ -38,19 +42,17 @@ class VirtualUser:
 
     @classmethod
     async def enter(cls, scene: Scene, seed: int) -> VirtualUser:
-        """Signs a user up (or in) and opens his socket.
+        """Signs a user up (or in) and opens his socket; where nobody answers he comes again a moment later.
 
         Raises:
             NotAdmitted: this user could not enter.
             Trouble: nobody can.
         """
-        participant = await Participant.enter(scene.transport, scene.recorder)
-        try:
-            await participant.connect()
-        except BaseException:
-            await participant.close()
-            raise
-        return cls(participant, scene, seed)
+        for tried in range(1, _TRIES):
+            with suppress(NotReached):
+                return cls(await _enter(scene), scene, seed)
+            await asyncio.sleep(rejoin_delay(tried))
+        return cls(await _enter(scene), scene, seed)
 
     async def close(self) -> None:
         """Closes his connection and his socket. May be called twice."""
@@ -85,6 +87,16 @@ class VirtualUser:
     # ------------------------------------------------------------ searching
 
     async def _join(self, due: float) -> JoinReply:
+        """Joins. The client tries once (document, section 8); a person without an answer who sees no match tries again."""
+        reply = await self._join_once(due)
+        for tried in range(1, _TRIES):
+            if outcome_of_status(reply.status) is not Outcome.INFO or await self._participant.poll() is not None:
+                break
+            await asyncio.sleep(rejoin_delay(tried))
+            reply = await self._join_once(self._now())
+        return reply
+
+    async def _join_once(self, due: float) -> JoinReply:
         reply = await self._participant.join(self._scene.persona.mode, due=due)
         self._report("join", due, "" if reply.ok else f"answered {reply.status}" if reply.status else "no answer")
         return reply
@@ -162,6 +174,17 @@ class VirtualUser:
 
     def _report(self, name: str, started: float, error: str = "") -> None:
         self._scene.report(Span(name, started, self._now() - started, error))
+
+
+async def _enter(scene: Scene) -> Participant:
+    """A participant with an open socket. Raises as `VirtualUser.enter` does."""
+    participant = await Participant.enter(scene.transport, scene.recorder)
+    try:
+        await participant.connect()
+    except BaseException:
+        await participant.close()
+        raise
+    return participant
 
 
 async def _until(wait: Coroutine[Any, Any, SessionSeen | None], stop: asyncio.Event) -> SessionSeen | None:

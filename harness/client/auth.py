@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from harness.client.dialect import Account, CallBroke, CallRefused, Credentials, Identity, NotAdmitted
+from harness.client.dialect import Account, CallBroke, CallRefused, Credentials, Identity, NotAdmitted, NotReached
 from harness.client.http import call
 from harness.errors import Trouble
 from harness.protocol.malformed import Malformed
@@ -40,7 +40,7 @@ class Accounts:
 
         Raises:
             Trouble: the target's settings or the target file cannot give us a user.
-            NotAdmitted: this sign-in failed.
+            NotAdmitted: this sign-in failed (NotReached: for want of an answer).
         """
         if isinstance(identity, Account):
             return identity
@@ -107,7 +107,7 @@ class Accounts:
             try:
                 return _account((await call(self._http, "POST", url, headers, body)).body)
             except CallBroke as broke:
-                raise NotAdmitted(f"sign-in: {broke.detail}") from broke
+                raise NotReached(f"sign-in: {broke.detail}") from broke
             except CallRefused as refusal:
                 wait = _wait_for(refusal)
                 if wait is None or time.monotonic() + wait > deadline:

@@ -61,6 +61,10 @@ class NotAdmitted(Exception):
     """A user could not sign in or open his socket. This is about one user of a run, not about the run."""
 
 
+class NotReached(NotAdmitted):
+    """Nobody answered, or the connection broke: it may go better another time."""
+
+
 @dataclass(frozen=True, slots=True)
 class JoinAnswer:
     """What an accepted join was answered: the HTTP status, and the session where the reply names one."""

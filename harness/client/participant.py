@@ -163,10 +163,15 @@ class Participant:
         return (await attempt(self._recorder.begin("leave", Via.HTTP), self._dialect.leave(self.account))).ok
 
     async def poll(self) -> SessionSeen | None:
-        """Asks for an active session of this user, as the document's fallback does. None also where the call failed."""
+        """Asks for an active session of this user, as the document's fallback does. None also where the call failed.
+
+        What it shows counts as the match of the last join, unless there is one already.
+        """
         call = self._recorder.begin("poll", Via.POLL)
         result = await attempt(call, self._dialect.active_session(self.account), _show_session)
         self._poll_wait = (result.wait or 0.0) if result.status == 429 else 0.0
+        if result.value is not None:
+            self._search.found(result.value)
         return result.value
 
     async def next_match(self, patience: float) -> SessionSeen | None:
@@ -186,9 +191,7 @@ class Participant:
                 return session
             if loop.time() >= deadline:
                 return None
-            polled = await self.poll()
-            if polled is not None:
-                self._search.found(polled)
+            await self.poll()
             next_poll = max(next_poll + interval, loop.time() + self._poll_wait)
 
     async def end(self, session_id: str) -> bool:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from harness.client.dialect import LinkObserver, NotAdmitted
+from harness.client.dialect import LinkObserver, NotAdmitted, NotReached
 from harness.protocol.channel import Channel, Closed, Happening, Joined, Ready, Refused
 from harness.protocol.malformed import Malformed
 from harness.protocol.phoenix import HEARTBEAT_TOPIC, Frame, Vsn, decode, encode, heartbeat
@@ -91,7 +91,7 @@ class Socket:
         """Connects, and starts the one task.
 
         Raises:
-            NotAdmitted: the target cannot be reached or refuses the upgrade.
+            NotAdmitted: the target refuses the upgrade, or cannot be reached (NotReached).
         """
         if self._task is not None:
             return
@@ -295,7 +295,7 @@ class Socket:
                     raise NotAdmitted(f"the socket was refused: {response.status_code} {body}".rstrip()) from error
                 wait = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
             except (OSError, InvalidHandshake, TimeoutError) as error:
-                raise NotAdmitted(f"the socket cannot be opened: {str(error) or type(error).__name__}") from error
+                raise NotReached(f"the socket cannot be opened: {str(error) or type(error).__name__}") from error
             await asyncio.sleep(rejoin_delay(attempt) if wait is None else min(wait, OPEN_PATIENCE))
         raise AssertionError("the last try returns or raises")
 

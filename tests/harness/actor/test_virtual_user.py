@@ -6,8 +6,10 @@ import asyncio
 
 import pytest
 
+from harness.actor import virtual_user
 from harness.actor.persona import Persona
 from harness.actor.virtual_user import VirtualUser
+from harness.client.dialect import NotAdmitted, NotReached
 from harness.history.op import Outcome
 from harness.peer.stage import Stage
 
@@ -85,15 +87,67 @@ async def test_a_refused_join_ends_the_journey(make_stage, status):
     assert stage.spans[0].error == f"answered {status}"
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    """Nobody waits before he tries again."""
+    monkeypatch.setattr(virtual_user, "rejoin_delay", lambda _: 0.0)
+
+
 @pytest.mark.parametrize("status", [0, 500])
-async def test_a_join_that_may_have_happened_is_waited_for(make_stage, channel_pair, status):
-    """As the document's client does: without a certain refusal he subscribes and waits."""
+async def test_a_join_without_an_answer_is_tried_again_and_then_waited_for(make_stage, channel_pair, impatient, status):
+    """A person looks for a match, and joins again where he sees none; in the end he subscribes and waits."""
     stage = make_stage(QUICK)
     left, right = channel_pair()
     ann, bob = stage.participant("ann", left), stage.participant("bob", right)
     ann.status = status
     journeys = await asyncio.gather(play(stage, ann), play(stage, bob))
     assert [journey.matched for journey in journeys] == [True, True]
+    assert ann.calls[:6] == ["join global", "poll", "join global", "poll", "join global", "subscribe"]
+
+
+async def test_who_sees_a_match_after_a_join_without_an_answer_does_not_join_again(make_stage, channel_pair):
+    """A second join would end the session that the first has brought."""
+    stage = make_stage(QUICK)
+    left, right = channel_pair()
+    ann, bob = stage.participant("ann", left), stage.participant("bob", right)
+    ann.status, ann.polled = 0, stage.session
+    await asyncio.gather(play(stage, ann), play(stage, bob))
+    assert ann.calls[:3] == ["join global", "poll", "subscribe"]
+
+
+@pytest.mark.parametrize(("failures", "enters"), [(2, True), (3, False)])
+async def test_who_finds_nobody_at_the_door_comes_again(make_stage, impatient, monkeypatch, failures, enters):
+    """He knocks three times in all."""
+    stage = make_stage(QUICK)
+    outcomes = iter([NotReached("gone")] * failures + [stage.participant("ann")])
+
+    async def enter(_scene):
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(virtual_user, "_enter", enter)
+    if enters:
+        await VirtualUser.enter(stage.scene, 1)
+    else:
+        with pytest.raises(NotReached):
+            await VirtualUser.enter(stage.scene, 1)
+
+
+async def test_a_refused_entry_is_not_tried_again(make_stage, monkeypatch):
+    """Whom the target refuses it would refuse again."""
+    stage = make_stage(QUICK)
+    asked: list[bool] = []
+
+    async def enter(_scene):
+        asked.append(True)
+        raise NotAdmitted("full")
+
+    monkeypatch.setattr(virtual_user, "_enter", enter)
+    with pytest.raises(NotAdmitted):
+        await VirtualUser.enter(stage.scene, 1)
+    assert asked == [True]
 
 
 async def test_patience_ends_with_a_last_look_and_a_leave(make_stage):

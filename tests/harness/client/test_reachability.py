@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from harness.client import Transport, probe
+from harness.client import NotReached, Participant, Transport, probe
 from harness.errors import Trouble
+from harness.target import Identities, Target
 
 HTML = web.Response(text="<!doctype html><p>Hello</p>", content_type="text/html")
 INVALID_KEY = {"message": "Invalid API key", "hint": "Double check your Supabase `anon` or `service_role` API key."}
@@ -77,3 +78,15 @@ async def test_a_target_that_never_answers_times_out(fake: Any) -> None:
     fake.answers["GET /rest/v1/chat_sessions"] = [fake.hang]
     with pytest.raises(Trouble, match=r"cannot be reached at .* \(timed out\)"):
         await probed(fake)
+
+
+async def test_who_finds_nobody_is_told_so(recorder: Any) -> None:
+    """A refusal and a broken connection differ: only the latter may go better another time."""
+    nowhere = Target(name="x", api_url="http://127.0.0.1:9/api", supabase_url="http://127.0.0.1:9", anon_key="k")
+    minted = nowhere.model_copy(update={"identities": Identities(mode="jwt", jwt_secret="s" * 32)})
+    async with Transport(nowhere) as transport, Transport(minted) as known:
+        with pytest.raises(NotReached, match="sign-in"):
+            await Participant.enter(transport, recorder)
+        participant = await Participant.enter(known, recorder)
+        with pytest.raises(NotReached, match="the socket cannot be opened"):
+            await participant.connect()
