@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -32,6 +33,8 @@ class PendingJoin:
     answered: bool = False
     admitted: int = 0
     refusal: Exception | None = None
+    since: float = field(default_factory=time.perf_counter)
+    """When the first of them came."""
     _watchers: list[asyncio.Future[None]] = field(default_factory=list)
 
     @property

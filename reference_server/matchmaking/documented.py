@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from reference_server.db import Connection, Database, DatabaseError, Unavailable
 from reference_server.jobs.schedule import Job
-from reference_server.matchmaking.engine import Announce, Match, NoSuchUser, tell_nobody
+from reference_server.matchmaking.engine import Announce, Match, NoSuchUser, Observer, Unobserved, tell_nobody
 from reference_server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class DocumentedEngine:
         self._random = random.Random(settings.find_match_seed)
         self._unawaited: set[asyncio.Task[None]] = set()
         self.announce: Announce = tell_nobody
+        self.observer: Observer = Unobserved()
         self.second_hop: Callable[[], Awaitable[None]] = self._second_hop
         """The way of `find_match` to the database; a test puts a gate here."""
 
@@ -83,6 +85,7 @@ class DocumentedEngine:
             if error.sqlstate == FOREIGN_KEY:
                 raise NoSuchUser(user) from None
             raise
+        self.observer.entered(user)
         task = asyncio.create_task(self._find_match(user, mode, self.second_hop), name=f"find_match {user}")
         self._unawaited.add(task)
         task.add_done_callback(self._unawaited.discard)
@@ -91,6 +94,7 @@ class DocumentedEngine:
     async def leave(self, user: UUID) -> None:
         """Deletes the queue row; a `find_match` that is still on its way is not called back."""
         await self._execute(_LEAVE, user)
+        self.observer.left(user)
 
     async def alive(self, user: UUID) -> None:
         """Nothing: an entry lives from when it was made (section 4)."""
@@ -111,11 +115,14 @@ class DocumentedEngine:
             log.warning("find_match of %s failed, and nobody retries: %s", user, error)
 
     async def _call_find_match(self, connection: Connection, user: UUID, mode: str) -> None:
+        began = time.perf_counter()
         row = await connection.fetchrow(_FIND_MATCH, user, mode)
         if row is None:
             return
+        self.observer.find_match(time.perf_counter() - began, busy=row["message"].startswith("System busy"))
         log.debug("find_match of %s: %s", user, row["message"])
         if row["match_found"]:
+            self.observer.paired(user, row["partner_id"])
             self.announce(row["session_id"], user, row["partner_id"])
 
     async def _execute(self, statement: str, *args: object) -> None:

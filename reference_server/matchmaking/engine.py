@@ -41,6 +41,9 @@ class NoSuchUser(NotQueued):
         super().__init__(f"there is no user {user}")
 
 
+JoinResult = Literal["matched", "waiting", "rate_limited", "no_such_user", "failed", "stopping"]
+"""What became of a join, in one word."""
+
 Announce = Callable[[UUID, UUID, UUID], None]
 """Is told of each match that a join has made, once it is committed: session and members. Cheap, and never raises."""
 
@@ -49,12 +52,47 @@ def tell_nobody(_session: UUID, _one: UUID, _other: UUID) -> None:
     """The Announce of an engine that nobody listens to."""
 
 
+class Observer(Protocol):
+    """Is told what happens in an engine, for whoever measures it. Cheap, and never raises. Times in seconds."""
+
+    def matched(self, waited: float) -> None:
+        """A user was matched, so long after his join."""
+
+    def batch(self, joins: int, seconds: float, lock_wait: float) -> None:
+        """A batch of so many users has committed; it began so long ago, and waited so long for the lock."""
+
+    def entered(self, user: UUID) -> None:
+        """A user waits from now on: an engine that cannot say later how long tells this, and then `paired`."""
+
+    def left(self, user: UUID) -> None:
+        """Such a user does not wait any more."""
+
+    def paired(self, *users: UUID) -> None:
+        """Such users have been matched."""
+
+    def find_match(self, seconds: float, *, busy: bool) -> None:
+        """A call of `find_match` has ended; `busy`: another one held the lock."""
+
+
+class Unobserved:
+    """The Observer of an engine that nobody measures."""
+
+    def matched(self, waited: float) -> None: ...
+    def batch(self, joins: int, seconds: float, lock_wait: float) -> None: ...
+    def entered(self, user: UUID) -> None: ...
+    def left(self, user: UUID) -> None: ...
+    def paired(self, *users: UUID) -> None: ...
+    def find_match(self, seconds: float, *, busy: bool) -> None: ...
+
+
 class Engine(Protocol):
     """Puts users into the queue and pairs them. All methods may be called at once, from many tasks."""
 
     name: str
     announce: Announce
     """Set by whoever wants to know; `tell_nobody` before."""
+    observer: Observer
+    """Set by whoever measures."""
 
     def jobs(self) -> Sequence[Job]:
         """What must be done from time to time, by one instance for all."""

@@ -11,7 +11,7 @@ from reference_server.db import Connection, Database, DatabaseError, Record
 from reference_server.jobs.schedule import Job
 from reference_server.limits.join_limit import JoinLimit
 from reference_server.matchmaking.batching import JoinBatches, PendingJoin
-from reference_server.matchmaking.engine import Announce, Match, NoSuchUser, Status, tell_nobody
+from reference_server.matchmaking.engine import Announce, Match, NoSuchUser, Observer, Status, Unobserved, tell_nobody
 from reference_server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class HardenedEngine:
         self._limit = JoinLimit(settings.join_rate_limit, settings.join_rate_window, time.monotonic)
         self._connection: Connection | None = None
         self.announce: Announce = tell_nobody
+        self.observer: Observer = Unobserved()
         self._joins = JoinBatches(self._run_batch, self._write_signs, settings.queue_ttl / 4)
 
     def jobs(self) -> tuple[Job, ...]:
@@ -125,12 +126,25 @@ class HardenedEngine:
     async def _run_batch(self, joins: list[PendingJoin]) -> None:
         by_user = {join.user: join for join in joins}
         told: set[UUID] = set()
-        for row in await self._match(joins):
+        began = time.perf_counter()
+        rows = await self._match(joins)
+        now = time.perf_counter()
+        self.observer.batch(len(joins), now - began, rows[0]["lock_wait"])
+        for row in rows:
             join, session = by_user[row["user_id"]], row["session_id"]
-            if session is not None and session != join.keep and session not in told:
-                told.add(session)
-                self.announce(session, join.user, row["partner_id"])
+            if session is not None and session != join.keep and row["admitted"] > 0:
+                self._measure(join, row, now, alone=row["partner_id"] not in by_user)
+                if session not in told:
+                    told.add(session)
+                    self.announce(session, join.user, row["partner_id"])
             self._answer(join, row)
+
+    def _measure(self, join: PendingJoin, row: Record, now: float, *, alone: bool) -> None:
+        """How long the members of a new session waited: who stood in the queue before, since he came there."""
+        waited = row["waited"]
+        self.observer.matched(now - join.since if waited is None else waited)
+        if alone and row["partner_waited"] is not None:
+            self.observer.matched(row["partner_waited"])
 
     def _answer(self, join: PendingJoin, row: Record) -> None:
         seconds = row["retry_after"]

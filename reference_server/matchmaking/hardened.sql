@@ -172,15 +172,17 @@ $$;
 
 -- Who waits, oldest first, with their modes. Left out and removed: stale entries, and those of users who came into a
 -- session on another way (asked by a scalar: an `exists` may be planned as a hash of all sessions). Needs the lock.
-create function gurukul.take_waiting(out users uuid[], out modes text[]) language plpgsql as $$
+create function gurukul.take_waiting(out users uuid[], out modes text[], out since timestamptz[])
+language plpgsql as $$
 declare
     v_oldest_life timestamptz := clock_timestamp() - (select queue_ttl from gurukul.matchmaking_settings);
     v_gone        uuid[];
 begin
     select coalesce(array_agg(w.user_id order by w.joined_at, w.user_id) filter (where w.waits), '{}'),
            coalesce(array_agg(w.match_mode order by w.joined_at, w.user_id) filter (where w.waits), '{}'),
+           coalesce(array_agg(w.joined_at order by w.joined_at, w.user_id) filter (where w.waits), '{}'),
            array_agg(w.user_id) filter (where not w.waits)
-    into users, modes, v_gone
+    into users, modes, since, v_gone
     from (select q.user_id, q.joined_at, q.match_mode, q.seen_at >= v_oldest_life
                  and (select m.session_id from gurukul.session_members m where m.user_id = q.user_id) is null as waits
           from public.waiting_queue q order by q.user_id for update of q) w;
@@ -242,13 +244,15 @@ $$;
 --   p_times            how many joins of each caller this is, counted against p_limit in p_window seconds (0: no limit)
 -- One row for each caller. `retry_after` (else null) says that `admitted` joins of his are let through (at 0 nothing has
 -- happened to him) and in how many seconds the next one would be; `queued` is false for one that has no account, the
--- rest is null for one that waits. The plans must not depend on how small the tables were when they were made: hence the
+-- rest is null for one that waits. `waited` and `partner_waited` say for how many seconds caller and partner have stood in
+-- the queue (null: not before this pass), `lock_wait` for how many the pass waited for the lock. The plans must not depend on how small the tables were when they were made: hence the
 -- planner's settings.
 create function gurukul.match_waiting(
     p_users uuid[], p_modes text[], p_keeps uuid[], p_alive uuid[], p_ages float8[],
     p_times int[] default '{}', p_limit int default 0, p_window float8 default 60
 ) returns table (
-    user_id uuid, admitted int, retry_after float8, queued boolean, session_id uuid, partner_id uuid, offerer_id uuid
+    user_id uuid, admitted int, retry_after float8, queued boolean, session_id uuid, partner_id uuid, offerer_id uuid,
+    waited float8, partner_waited float8, lock_wait float8
 )
 language plpgsql
 set search_path = '' set lock_timeout = '5s'
@@ -264,8 +268,11 @@ declare
     v_modes    text[];
     v_waiting  record;
     v_pairs    record;
+    v_asked    timestamptz := clock_timestamp();
+    v_locked   timestamptz;
 begin
     perform gurukul.lock_matching();
+    v_locked := clock_timestamp();
     if p_limit > 0 then
         select coalesce(array_agg(r.user_id), '{}'), array_agg(r.admitted), array_agg(r.retry_after)
         into v_refused, v_admitted, v_seconds from gurukul.refuse_joins(p_users, p_times, p_limit, p_window) r;
@@ -311,11 +318,15 @@ begin
     return query
         select c.user_id, coalesce(r.admitted, 1), r.retry_after,
                s.id is not null or exists (select 1 from public.waiting_queue q where q.user_id = c.user_id),
-               s.id, case when s.user1_id = c.user_id then s.user2_id else s.user1_id end, s.offerer_id
+               s.id, p.partner, s.offerer_id,
+               extract(epoch from v_locked - v_waiting.since[array_position(v_waiting.users, c.user_id)])::float8,
+               extract(epoch from v_locked - v_waiting.since[array_position(v_waiting.users, p.partner)])::float8,
+               extract(epoch from v_locked - v_asked)::float8
         from unnest(p_users) c (user_id)
         left join unnest(v_refused, v_admitted, v_seconds) r (user_id, admitted, retry_after) on r.user_id = c.user_id
         left join gurukul.session_members m on m.user_id = c.user_id
-        left join public.chat_sessions s on s.id = m.session_id;
+        left join public.chat_sessions s on s.id = m.session_id
+        cross join lateral (select case when s.user1_id = c.user_id then s.user2_id else s.user1_id end) p (partner);
 end;
 $$;
 

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from reference_server.auth import TokenError, TokenVerifier
 from reference_server.db import DatabaseError, Unavailable
 from reference_server.limits.join_limit import TooManyJoins
-from reference_server.matchmaking.engine import Engine, Match, NoSuchUser, NotQueued, TellsStatus
+from reference_server.matchmaking.engine import Engine, JoinResult, Match, NoSuchUser, NotQueued, TellsStatus
 from reference_server.sessions.liveness import Liveness
 from reference_server.web.body import BadBody, read_json
 from reference_server.web.caller import bearer_token, cookie_token
@@ -25,14 +25,22 @@ log = logging.getLogger(__name__)
 MODES = ("buddies_first", "global")
 
 
+Joined = Callable[[JoinResult], None]
+
+
 def routes(
-    engine: Engine, verifier: TokenVerifier, liveness: Liveness, stopping: Callable[[], bool] = lambda: False
+    engine: Engine,
+    verifier: TokenVerifier,
+    liveness: Liveness,
+    stopping: Callable[[], bool] = lambda: False,
+    joined: Joined = lambda _result: None,
 ) -> list[BaseRoute]:
     """`POST /api/matching/join` and `…/leave` over one engine, and `GET …/status` where it tells that.
 
-    While `stopping` says so, joins are sent away: there will be other instances, or this one again.
+    While `stopping` says so, joins are sent away: there will be other instances, or this one again. `joined` is told
+    what became of each join.
     """
-    api = MatchingApi(engine, verifier, liveness, stopping)
+    api = MatchingApi(engine, verifier, liveness, stopping, joined)
     found: list[BaseRoute] = [
         Route("/api/matching/join", api.join, methods=["POST"]),
         Route("/api/matching/leave", api.leave, methods=["POST"]),
@@ -46,9 +54,15 @@ class MatchingApi:
     """Finds out who calls and what he wants; the engine does the rest."""
 
     def __init__(
-        self, engine: Engine, verifier: TokenVerifier, liveness: Liveness, stopping: Callable[[], bool]
+        self,
+        engine: Engine,
+        verifier: TokenVerifier,
+        liveness: Liveness,
+        stopping: Callable[[], bool],
+        joined: Joined,
     ) -> None:
         self._stopping = stopping
+        self._joined = joined
         self._engine = engine
         self._verifier = verifier
         self._liveness = liveness
@@ -63,17 +77,22 @@ class MatchingApi:
         except BadBody as error:
             return Json({"error": error.message}, error.status)
         if self._stopping():
+            self._joined("stopping")
             return _stopping()
         self._liveness.seen(user)
         try:
             match = await self._engine.join(user, mode)
         except TooManyJoins as error:
+            self._joined("rate_limited")
             return Json({"error": str(error)}, 429, {"Retry-After": str(error.retry_after)})
         except NoSuchUser:
+            self._joined("no_such_user")
             return _unauthorized()
         except (DatabaseError, Unavailable, OSError, NotQueued) as error:
             log.warning("join of %s failed: %s", user, error)
+            self._joined("failed")
             return Json({"error": "Failed to join queue"}, 500)
+        self._joined("waiting" if match is None else "matched")
         return Json({"message": "Joined queue successfully"} | _match_part(match))
 
     async def leave(self, request: Request) -> Response:
