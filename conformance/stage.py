@@ -7,11 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import aiohttp
+
 from conformance.outcome import Breach, Inconclusive, NotOffered, Outcome
+from conformance.people import People
 from conformance.requirements import CATALOGUE
 from conformance.scenario import Scenario
 from conformance.trial import Trial
+from conformance.wire.http import Pulse
 from harness.client.dialect import NotAdmitted
+from harness.client.http import new_session
 from harness.client.participant import Transport, probe
 from harness.errors import Trouble
 from harness.history.journal import Journal
@@ -19,6 +24,12 @@ from harness.results.finding import Finding
 from harness.results.run import Status
 from harness.target import Target
 
+PLACES = 4
+"""Tests of the wire at once, beside those of the queue: too few to disturb a test that is measuring."""
+QUEUE_GROUPS = frozenset({"MM", "SG"})
+"""Groups whose tests take turns at the queue, and so need no place at the wire."""
+WIRE_TIMEOUT = 15.0
+"""Seconds that one request of a wire test may take in all."""
 DOORS = 4
 """Sign-ups at once: enough to be quick, too few to disturb a test that is measuring."""
 PATIENCE = 60.0
@@ -41,11 +52,15 @@ class Stage:
         self.target = target
         self.queue = asyncio.Lock()
         self.door = asyncio.Semaphore(DOORS)
+        self.wire = asyncio.Semaphore(PLACES)
+        self.pulse = Pulse()
+        self.people = People(self)
         self.chosen: frozenset[str] = frozenset()
         self.outcomes: dict[str, Outcome] = {}
         self._history = history
         self._report = report
         self._transport: Transport | None = None
+        self._http: aiohttp.ClientSession | None = None
         self._shared: dict[Scenario, asyncio.Task[Trial]] = {}
 
     @property
@@ -55,6 +70,13 @@ class Stage:
             raise RuntimeError("the stage is not open")
         return self._transport
 
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """The connections of the wire tests: no cookies, no redirects, no retries."""
+        if self._http is None:
+            raise RuntimeError("the stage is not open")
+        return self._http
+
     async def play(self, scenarios: Mapping[str, Scenario]) -> None:
         """Plays the test of each requirement; `outcomes` holds what is known, also when it is cancelled.
 
@@ -62,7 +84,7 @@ class Stage:
             Trouble: the target is out of reach, or does not let us in.
         """
         self.chosen = frozenset(scenarios)
-        async with Transport(self.target) as self._transport:
+        async with Transport(self.target) as self._transport, new_session(WIRE_TIMEOUT) as self._http:
             await probe(self._transport)
             tests: list[asyncio.Task[None]] = []
             try:
@@ -74,6 +96,7 @@ class Stage:
                 await asyncio.gather(*tests)
             finally:
                 await _stopped([*tests, *self._shared.values()])
+                await self.people.close()
 
     async def share(self, scenario: Scenario, asker: Trial) -> None:
         """Gives the asker the history of a scenario that several requirements are judged from; it is played once."""
@@ -121,11 +144,18 @@ class Stage:
 
     async def _run(self, trial: Trial, scenario: Scenario) -> None:
         try:
-            async with asyncio.timeout(self._limit):
-                await scenario(trial)
+            if trial.requirement.group in QUEUE_GROUPS:
+                await self._limited(trial, scenario)
+            else:
+                async with trial.place():
+                    await self._limited(trial, scenario)
             trial.conclude()
         finally:
             await trial.close()
+
+    async def _limited(self, trial: Trial, scenario: Scenario) -> None:
+        async with asyncio.timeout(self._limit):
+            await scenario(trial)
 
     async def _breached(self, finding: Finding) -> tuple[Status, str, Finding | None]:
         """A breach counts while the target is there: one that died is not wrong about matchmaking."""

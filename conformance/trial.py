@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 from conformance.outcome import Breach, Inconclusive
 from conformance.requirements import Requirement
-from harness.checkers.judge import judge, judge_groups
-from harness.client.dialect import Identity
+from conformance.wire.http import Http
+from harness.checkers.judge import CHECKERS, judge, judge_groups
+from harness.client.dialect import Account, Identity
 from harness.client.participant import Participant
 from harness.history.journal import Journal
 from harness.history.op import Op
@@ -50,6 +51,9 @@ class Trial:
         """Seconds that the test spent waiting for the queue."""
         self._cleared = 0
         self._vouched = False
+        self._holds_place = False
+        self.http = Http(self)
+        """HTTP requests that stand in this trial's history."""
 
     def recorder(self, part: str = "") -> Recorder:
         """The recorder of a part of the history. Parts are judged apart: what one leaves behind excuses no other."""
@@ -118,6 +122,45 @@ class Trial:
         await participant.connect()
         self.gone.discard(participant)
 
+    async def shared(self, name: str) -> Account:
+        """A user whom several tests share, by a name of their choice; signed in once for the whole run.
+
+        For what leaves no trace on him: reading, being refused. Whoever signs out, joins or is deleted needs `enter`.
+        """
+        account = await self.stage.people.get(name)
+        await self.stage.transport.dialect.refresh(account)
+        return account
+
+    # ------------------------------------------------------------ the wire
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """One of the few places at the wire, so that the tests of the wire do not disturb those that measure time."""
+        asked = time.monotonic()
+        await self.stage.wire.acquire()
+        self.idle += time.monotonic() - asked
+        self._holds_place = True
+        try:
+            yield
+        finally:
+            self._holds_place = False
+            self.stage.wire.release()
+
+    @asynccontextmanager
+    async def waiting(self) -> AsyncIterator[None]:
+        """Gives the place at the wire to another test for as long as this one only waits, or holds the queue."""
+        if not self._holds_place:
+            yield
+            return
+        self._holds_place = False
+        self.stage.wire.release()
+        try:
+            yield
+        finally:
+            asked = time.monotonic()
+            await self.stage.wire.acquire()
+            self._holds_place = True
+            self.idle += time.monotonic() - asked
+
     # ------------------------------------------------------------ the queue
     @asynccontextmanager
     async def queue(self, *, keep_sessions: bool = False) -> AsyncIterator[None]:
@@ -125,17 +168,18 @@ class Trial:
 
         With `keep_sessions` the block must leave all our users in sessions, and these go on after it.
         """
-        asked = time.monotonic()
         self.asked.set()
-        async with self.stage.queue:
-            self.idle += time.monotonic() - asked
-            try:
-                yield
-            except BaseException:
-                await self.clear()
-                raise
-            if not keep_sessions:
-                await self.clear()
+        async with self.waiting():
+            asked = time.monotonic()
+            async with self.stage.queue:
+                self.idle += time.monotonic() - asked
+                try:
+                    yield
+                except BaseException:
+                    await self.clear()
+                    raise
+                if not keep_sessions:
+                    await self.clear()
 
     async def clear(self) -> None:
         """Takes whoever joined out of the queue and his sessions, twice: what was under way may put him back."""
@@ -191,7 +235,7 @@ class Trial:
         return groups.get(self.target.name) or judge([], self.budgets)
 
     def vouch(self) -> None:
-        """The test saw with its own eyes that the requirement is met: its checker need not have found a case."""
+        """The test saw with its own eyes that the requirement is met: a checker need not have found a case."""
         self._vouched = True
 
     def conclude(self) -> None:
@@ -201,6 +245,10 @@ class Trial:
             Breach: the requirement's checker found one.
             Inconclusive: there was nothing to check.
         """
+        if self.requirement.id not in CHECKERS:
+            if not self._vouched:
+                raise Inconclusive("the test met nothing that this requirement speaks of")
+            return
         result = self.check()
         if result.findings:
             raise Breach(result.findings[0])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from importlib.resources import files
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\n]*$")]
+"""Words that stand in a table cell and in a terminal line."""
 
 
 class Requirement(BaseModel):
@@ -16,23 +19,27 @@ class Requirement(BaseModel):
 
     id: str = Field(pattern=r"^[A-Z]+(-[A-Z]+)*-[A-Z]?\d+$")
     level: Literal["MUST", "SHOULD"]
-    title: str
-    statement: str
-    clause: str
+    title: Line
+    statement: Line
+    clause: Line
     """The source: a section of the design document, or of a standard."""
-    quote: str
+    quote: Line
     """The words of the source."""
     evidence: Literal["E0", "E1", "E2", "E3", "E4"]
     """The least access to the target that shows a breach."""
-    why: str
+    why: Line
     """What a breach does to a user."""
+    modes: Literal["scaled", "real", "both"] = "both"
+    """The time in which it can be shown: with a target's short time-outs, with the document's, or either way."""
+    guards: tuple[Line, ...] = ()
+    """What must have happened for a pass to mean something; without it the status is `unknown`."""
     mutants: tuple[str, ...] = ()
     """The faults that this requirement must catch."""
 
     @property
-    def area(self) -> str:
-        """The letters before the first dash: MM for matchmaking."""
-        return self.id.partition("-")[0]
+    def group(self) -> str:
+        """What stands before the number: MM for MM-S1, SEC-JWT for SEC-JWT-03."""
+        return self.id.rpartition("-")[0]
 
 
 def read_catalogue() -> dict[str, Requirement]:

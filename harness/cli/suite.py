@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from harness.cli.progress import Progress
@@ -13,6 +14,8 @@ from harness.results.run import ConformRun
 from harness.results.store import RunFolder, load_run
 
 _WIDTH = 160
+_OUTCOME = re.compile(r"[A-Z]+(-[A-Z]+)*-[A-Z]?\d+ ")
+"""How a line begins that tells what became of a requirement."""
 
 
 def results_file(folder: RunFolder, name: str) -> Path:
@@ -46,7 +49,7 @@ async def run_suite(
 
     def heard(line: str) -> None:
         nonlocal ended
-        ended += line.startswith(("MM-", "SG-", "RT-"))
+        ended += _OUTCOME.match(line) is not None
         progress.note(f"{name}  {line if progress.verbose or len(line) <= _WIDTH else line[: _WIDTH - 1] + '…'}")
         stage.say(f"{ended} requirements done")
 

@@ -149,6 +149,9 @@ class Dialect(Protocol):
     async def sign_in(self, identity: Identity | None) -> Account:
         """Makes or signs in a user. Raises Trouble where the target's settings forbid it, NotAdmitted else."""
 
+    async def refresh(self, account: Account) -> None:
+        """Renews the account's token where it is about to expire; the calls below do so by themselves."""
+
     async def join(self, account: Account, mode: str) -> JoinAnswer:
         """Puts the user into the queue."""
 

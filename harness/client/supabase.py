@@ -60,6 +60,10 @@ class SupabaseDialect:
         """Makes or signs in a user, by the target's identities or by the one given."""
         return await self._accounts.sign_in(identity)
 
+    async def refresh(self, account: Account) -> None:
+        """Renews the token at Auth, or mints a new one."""
+        await self._accounts.refresh_if_stale(account)
+
     async def join(self, account: Account, mode: str) -> JoinAnswer:
         """`POST /api/matching/join`; a hardened target may name the match at once (PROTOCOL 4)."""
         answer = await self._matching(account, "join", {"matchMode": mode})
