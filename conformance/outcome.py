@@ -32,6 +32,10 @@ class NotOffered(Exception):
     """The target declares that it does not offer what the requirement is about."""
 
 
+class NotVerified(Exception):
+    """The requirement cannot be looked at here; the text says what it would take."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one requirement: `detail` is one sentence (empty for a pass), `seconds` its test's duration."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiohttp
 
-from conformance.outcome import Breach, Inconclusive, NotOffered, Outcome
+from conformance.outcome import Breach, Inconclusive, NotOffered, NotVerified, Outcome
 from conformance.people import People
 from conformance.requirements import CATALOGUE
 from conformance.scenario import Scenario
@@ -132,6 +132,8 @@ class Stage:
             return await self._breached(breach.finding)
         except NotOffered as reason:
             return "not-applicable", str(reason), None
+        except NotVerified as reason:
+            return "not-verified", str(reason), None
         except (Inconclusive, NotAdmitted) as reason:
             return "unknown", str(reason), None
         except TimeoutError:
