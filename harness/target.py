@@ -35,6 +35,8 @@ class Capabilities(_Part):
     buddies: bool = True
     second_join_conflicts: bool = False
     """True where a second join of a waiting user answers 409 instead of renewing the entry."""
+    plan: Literal["none", "free", "pro", "team"] = "none"
+    """The provider's plan whose ceilings hold (PROTOCOL 1.8); `none` promises none."""
     database_url: str = ""
 
 
@@ -52,6 +54,16 @@ class Budgets(_Part):
     """Slack for the target's own timers (the ε of the requirements)."""
     poll_interval: float = Field(3.0, gt=0)
     """How often the documented client polls."""
+    idle: float = Field(60.0, gt=0)
+    """How long a socket may stay open without a frame of its client (PROTOCOL 1.1)."""
+    join_window: float = Field(60.0, gt=0)
+    """The time in which one user's joins are counted (document, section 13: 10 joins a minute)."""
+    heal: float = Field(15.0, gt=0)
+    """How long after a fault is over the other budgets need not hold yet."""
+    session_max_age: float = Field(7200.0, gt=0)
+    """After how long a session ends by itself."""
+    overtaking: int = Field(16, ge=0)
+    """How many later joiners may be matched before an older waiter (a number, not seconds)."""
 
 
 class Target(_Part):
