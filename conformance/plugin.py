@@ -34,10 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Lets `-k MM-S1` choose a requirement by its id."""
+    """Lets `-k MM-S1` choose requirements by the beginning of their ids, and `-k MM-S1.` that one alone."""
     requirement = _requirement(item)
     if requirement is not None:
-        item.extra_keyword_matches.add(requirement)
+        item.extra_keyword_matches.add(f"{requirement}.")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -135,7 +135,9 @@ class Stage:
         except NotVerified as reason:
             return "not-verified", str(reason), None
         except (Inconclusive, NotAdmitted) as reason:
-            return "unknown", str(reason), None
+            # What the history shows so far may be the very thing that kept the test from going on.
+            finding = trial.finding()
+            return ("unknown", str(reason), None) if finding is None else await self._breached(finding)
         except TimeoutError:
             return "unknown", f"the test did not end within {self._limit:.0f} s", None
         except Trouble as trouble:

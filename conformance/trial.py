@@ -18,7 +18,7 @@ from harness.history.journal import Journal
 from harness.history.op import Op
 from harness.history.recorder import Recorder
 from harness.protocol.changes import SessionSeen
-from harness.results.finding import CheckResult, Judgement
+from harness.results.finding import CheckResult, Finding, Judgement
 from harness.target import Budgets, Target
 
 if TYPE_CHECKING:
@@ -233,6 +233,12 @@ class Trial:
         fresh = self.target.identities.mode != "fixed"
         groups = judge_groups(self.ops, self.budgets, self.target.capabilities, fresh_users=fresh)
         return groups.get(self.target.name) or judge([], self.budgets)
+
+    def finding(self) -> Finding | None:
+        """The first breach of the trial's own requirement that the history shows so far, if any."""
+        if self.requirement.id not in CHECKERS:
+            return None
+        return next(iter(self.check().findings), None)
 
     def vouch(self) -> None:
         """The test saw with its own eyes that the requirement is met: a checker need not have found a case."""
