@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from typing import Protocol
 
@@ -36,6 +37,7 @@ from reference_server.sessions.live_sockets import LiveSockets
 from reference_server.sessions.liveness import Liveness
 from reference_server.sessions.tracker import POLL_PATIENCE, SessionTracker
 from reference_server.settings import Settings
+from reference_server.telemetry import Telemetry, Watched
 from reference_server.turn.credentials import Relay, read_uris
 from reference_server.turn.routes import routes as turn_routes
 from reference_server.web.caller import Gateway
@@ -50,8 +52,8 @@ class Service(Protocol):
     async def stop(self) -> None: ...
 
 
-class RealtimeService(Service, Broadcaster, Protocol):
-    """Realtime: it answers at an address of its own, and takes what the server itself broadcasts."""
+class RealtimeService(Service, Broadcaster, Watched, Protocol):
+    """Realtime: it answers at an address of its own, takes what the server itself broadcasts, and can be measured."""
 
     def routes(self) -> list[BaseRoute]: ...
 
@@ -93,6 +95,7 @@ class Parts:
     liveness: LivenessService
     realtime: RealtimeService
     jobs: Service
+    telemetry: Telemetry
     route_lists: Sequence[Callable[[Parts], list[BaseRoute]]]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server has been told to stop: new joins are sent away, what has come is done."""
@@ -122,7 +125,7 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
         await database.close()
         raise
     verifier = TokenVerifier(*signer.verification_keys(), issuer=settings.jwt_issuer or None)
-    engine = entry.build(settings, database)
+    engine = mutation.engine(entry.build)(settings, database)
     grace = settings.disconnect_grace
     elsewhere = LiveSockets(database, settings.instance_timeout, grace, max(grace, POLL_PATIENCE))
     liveness = SessionTracker(engine, settings, elsewhere)
@@ -138,6 +141,7 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
         liveness=liveness,
         realtime=Realtime(settings, database, verifier, liveness),
         jobs=Schedule(database, engine.jobs()),
+        telemetry=Telemetry(database),
         route_lists=ROUTE_LISTS,
     )
     return mutation.applied(parts)
@@ -169,7 +173,9 @@ async def running(parts: Parts) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(parts.database.close)
         parts.engine.announce = match_found(parts.realtime)
-        services: tuple[Service, ...] = (parts.engine, parts.liveness, parts.jobs, parts.realtime)
+        parts.engine.observer = parts.telemetry.matching
+        parts.telemetry.watch(parts.realtime)
+        services: tuple[Service, ...] = (parts.telemetry, parts.engine, parts.liveness, parts.jobs, parts.realtime)
         for service in services:
             stack.push_async_callback(service.stop)
             await service.start()
@@ -177,10 +183,12 @@ async def running(parts: Parts) -> AsyncIterator[None]:
 
 
 class _Application(Starlette):
-    """Starlette behind the edge: an error of ours, too, can be read by a browser."""
+    """Starlette behind the edge: an error of ours, too, can be read by a browser. What the edge answers is measured."""
+
+    around: Callable[[ASGIApp], ASGIApp]
 
     def build_middleware_stack(self) -> ASGIApp:
-        return Edge(super().build_middleware_stack())
+        return self.around(Edge(super().build_middleware_stack()))
 
 
 def build_app(parts: Parts) -> Starlette:
@@ -191,11 +199,13 @@ def build_app(parts: Parts) -> Starlette:
         async with running(parts):
             yield
 
-    return _Application(
+    app = _Application(
         routes=[route for route_list in parts.route_lists for route in route_list(parts)],
         lifespan=lifespan,
         exception_handlers={404: _not_found, 405: _wrong_method, Unavailable: _unavailable, Exception: _failed},
     )
+    app.around = partial(parts.telemetry.around, access_log=parts.settings.access_log)
+    return app
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:
@@ -240,7 +250,8 @@ def _rest(parts: Parts) -> list[BaseRoute]:
 
 
 def _matching(parts: Parts) -> list[BaseRoute]:
-    return matching_routes(parts.engine, parts.verifier, parts.liveness, parts.stopping.is_set)
+    joined = parts.telemetry.joined
+    return matching_routes(parts.engine, parts.verifier, parts.liveness, parts.stopping.is_set, joined)
 
 
 def _turn(parts: Parts) -> list[BaseRoute]:
@@ -256,9 +267,13 @@ def _openapi(parts: Parts) -> list[BaseRoute]:
     return openapi_routes(parts.catalogue)
 
 
+def _metrics(parts: Parts) -> list[BaseRoute]:
+    return parts.telemetry.routes() if parts.settings.metrics else []
+
+
 def _realtime(parts: Parts) -> list[BaseRoute]:
     return parts.realtime.routes()
 
 
-ROUTE_LISTS = (_matching, _rest, _realtime, _auth, _turn, health_routes, _openapi)
+ROUTE_LISTS = (_matching, _rest, _realtime, _auth, _turn, health_routes, _openapi, _metrics)
 """Tried one after the other, so the busiest come first; no two of them share an address."""

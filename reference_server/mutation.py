@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from reference_server.db import Refused
+from reference_server.db import Database, Refused
+from reference_server.matchmaking.engine import Engine
 from reference_server.settings import Settings
 
 if TYPE_CHECKING:
     from reference_server.app import Parts
 
+Build = Callable[[Settings, Database], Engine]
 _REMEDY = "see docs/adding-a-mutant.md"
 
 
@@ -31,6 +33,7 @@ class Mutation:
         self._replacements: list[tuple[str, str]] = []
         self._additions: list[str] = []
         self._changes: list[Callable[[Parts], None]] = []
+        self._build: Build | None = None
 
     def set(self, **settings: object) -> None:
         """Runs the server with these settings, by their names. Raises Refused for one that cannot be."""
@@ -58,6 +61,10 @@ class Mutation:
         """Replaces a piece of a text that a module or class holds (a statement): it must occur there exactly once."""
         self.wrap(owner, name, lambda text: _replaced(text, old, new, f"{owner.__name__}.{name}"))
 
+    def replace_engine(self, build: Build) -> None:
+        """Builds the matchmaking engine so; the SQL remains that of the engine that the settings name."""
+        self._build = build
+
     def parts(self, change: Callable[[Parts], None]) -> None:
         """Calls `change` with all parts, when they are made and not yet started."""
         self._changes.append(change)
@@ -71,6 +78,10 @@ class Mutation:
             _replaced(whole, old, new, "the SQL")
             changed[places[0]] = changed[places[0]].replace(old, new)
         return changed + self._additions
+
+    def engine(self, build: Build) -> Build:
+        """How the engine is built: as without the fault (`build`), or otherwise."""
+        return self._build or build
 
     def applied(self, parts: Parts) -> Parts:
         """The parts with the fault."""
