@@ -11,16 +11,14 @@ from typing import Any
 
 import orjson
 
+from conformance.wire.http import redacted
+
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """What the accept value is made with (RFC 6455 section 1.3)."""
 KEY = base64.b64encode(b"conformance-test").decode()
 """Our Sec-WebSocket-Key: sixteen bytes (RFC 6455 section 4.1)."""
 
-_TOKEN = re.compile(r"eyJ[\w-]{4,}\.[\w-]+\.[\w-]*")
-_KEY = re.compile(r"(?i)(apikey=|cookie: |sb_secret_|sb_publishable_)[^&\s;\"]+")
-SHOWN = 400
-"""Characters of one text that are kept as evidence."""
-_SEARCHED = 20_000
+_COOKIE = re.compile(r"(?im)^(cookie: )[^\r\n]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,6 @@ def accept_value(key: str = KEY) -> str:
     return base64.b64encode(hashlib.sha1(f"{key}{GUID}".encode()).digest()).decode()  # noqa: S324 — the standard's
 
 
-def redacted(text: str) -> str:
-    """The text without tokens and keys, cut where it is long: what may be kept and shown."""
-    clean = _KEY.sub(r"\1(redacted)", _TOKEN.sub("(token redacted)", text[:_SEARCHED]))
-    return clean if len(clean) <= SHOWN else f"{clean[:SHOWN]}… ({len(text)} characters)"
+def shown(asked: bytes) -> str:
+    """A request as evidence: without keys, tokens and cookies."""
+    return redacted(_COOKIE.sub(r"\1(redacted)", asked.decode()))

@@ -11,6 +11,7 @@ from conformance.outcome import Breach, Inconclusive, broken
 from conformance.trial import Trial
 from conformance.wire.frames import Opcode, RawFrame
 from conformance.wire.socket import Note, RawSocket
+from harness.client.dialect import Account
 from harness.client.participant import Participant
 from harness.history.op import Op, Via
 from harness.protocol.malformed import Malformed
@@ -190,11 +191,13 @@ def address(trial: Trial, **query: str | None) -> str:
     return f"{trial.target.realtime_url}?{urlencode({key: value for key, value in asked.items() if value is not None})}"
 
 
-def socket_of(trial: Trial, person: Participant | None = None, vsn: Vsn = "2.0.0", **options: Any) -> RealtimeSocket:
+def socket_of(
+    trial: Trial, person: Participant | Account | None = None, vsn: Vsn = "2.0.0", **options: Any
+) -> RealtimeSocket:
     """A socket of this user (None: of nobody, with the anon key alone), to be opened by `async with`."""
-    user = person.user if person is not None else ""
-    token = person.account.access_token if person is not None else ""
-    return RealtimeSocket(address(trial, vsn=vsn), note_of(trial, user), vsn=vsn, token=token, **options)
+    account = person.account if isinstance(person, Participant) else person or Account("", "")
+    note = note_of(trial, account.user)
+    return RealtimeSocket(address(trial, vsn=vsn), note, vsn=vsn, token=account.access_token, **options)
 
 
 def raw_of(trial: Trial, url: str = "", **options: Any) -> RawSocket:
@@ -207,3 +210,10 @@ def breach(trial: Trial, *sockets: RawSocket, sent: str, came: str, also: Sequen
     ops = [*also, *(op for socket in sockets for op in socket.evidence)]
     users = tuple(dict.fromkeys(op.user for op in ops if op.user))
     return broken(trial.requirement.id, sent=sent, came=came, users=users, witness=ops)
+
+
+def must(holds: object, trial: Trial, *sockets: RawSocket, sent: str, came: str) -> None:
+    """Holds the requirement against what came. Raises Breach, with what the sockets said last as its witness."""
+    if not holds:
+        raise breach(trial, *sockets, sent=sent, came=came)
+    trial.vouch()

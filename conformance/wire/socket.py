@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from conformance.outcome import Inconclusive
 from conformance.wire.frames import CONTROL, FrameReader, Inflater, Opcode, RawFrame, close, frame
-from conformance.wire.handshake import Handshake, read_head, redacted, request
+from conformance.wire.handshake import Handshake, read_head, request, shown
+from conformance.wire.http import redacted
 from harness.history.op import Op
 
 Note = Callable[..., Op]
@@ -109,7 +110,7 @@ class RawSocket:
         self._reader, self._writer = await asyncio.open_connection(host, port, ssl=context)
         address = f"{self._url.path}?{self._url.query}" if self._url.query else self._url.path
         asked = request(address, self._url.netloc, self._headers)
-        self._keep("handshake", request=redacted(asked.decode()))
+        self._keep("handshake", request=shown(asked))
         self._writer.write(asked)
         answer = read_head(await self._reader.readuntil(b"\r\n\r\n"))
         self.handshake = answer if answer.upgraded else replace(answer, body=await _body(self._reader, answer))

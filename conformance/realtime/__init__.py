@@ -1,0 +1,1 @@
+"""Tests of the RT-* requirements: the wire of Realtime as the official clients need it."""
