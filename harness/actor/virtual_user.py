@@ -87,7 +87,7 @@ class VirtualUser:
     # ------------------------------------------------------------ searching
 
     async def _join(self, due: float) -> JoinReply:
-        """Joins. The client tries once (document, section 8); a person without an answer who sees no match tries again."""
+        """Joins. A client tries once (document, section 8); a person who has no answer and no match tries again."""
         reply = await self._join_once(due)
         for tried in range(1, _TRIES):
             if outcome_of_status(reply.status) is not Outcome.INFO or await self._participant.poll() is not None:

@@ -27,6 +27,9 @@ PUSH_TIMEOUT = 10.0
 """How long a join or a heartbeat may stay unanswered before the client acts (PROTOCOL 1.9)."""
 MAX_FRAME = 5_000_000
 
+_UNREACHED = (OSError, InvalidHandshake, ConnectionClosed, TimeoutError)
+"""How an attempt to connect ends that came to nothing; a reset in the middle of the handshake is a ConnectionClosed."""
+
 Hear = Callable[[Happening], None]
 
 
@@ -155,7 +158,7 @@ class Socket:
             while self._wire is None:
                 await asyncio.sleep(rejoin_delay(attempt))
                 attempt += 1
-                with suppress(OSError, InvalidHandshake, TimeoutError):
+                with suppress(*_UNREACHED):
                     self._wire = await self._connect()
             attempt = 1
             self._schedule_beats()
@@ -294,7 +297,7 @@ class Socket:
                     body = (response.body or b"").decode(errors="replace")[:200]
                     raise NotAdmitted(f"the socket was refused: {response.status_code} {body}".rstrip()) from error
                 wait = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
-            except (OSError, InvalidHandshake, TimeoutError) as error:
+            except _UNREACHED as error:
                 raise NotReached(f"the socket cannot be opened: {str(error) or type(error).__name__}") from error
             await asyncio.sleep(rejoin_delay(attempt) if wait is None else min(wait, OPEN_PATIENCE))
         raise AssertionError("the last try returns or raises")

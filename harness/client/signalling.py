@@ -133,7 +133,7 @@ class SignalChannel(RecordedSubscription):
         if self._held is not None:
             self._held.append(message)
         else:
-            self._deliver(message)
+            self._deliver(message, "push")
 
     # ------------------------------------------------------------ inside
 
@@ -156,14 +156,17 @@ class SignalChannel(RecordedSubscription):
 
     async def _fetch_earlier(self) -> None:
         for tried in range(1, _FETCH_TRIES + 1):
+            call = self._recorder.begin("fetch", Via.HTTP, id=self.session_id)
             try:
                 rows = await self._dialect.messages(self._account, self.session_id)
                 session = await self._dialect.session(self._account, self.session_id)
             except (CallBroke, CallRefused) as error:
+                call.fail(error=str(error))
                 log.warning("signals of session %s could not be fetched: %s", self.session_id, error)
                 wait = error.retry_after if isinstance(error, CallRefused) else None
                 await asyncio.sleep(wait if wait is not None else rejoin_delay(tried))
                 continue
+            call.ok(rows=len(rows), session=session.value() if session else None)
             self._release(rows)
             if session is not None and not session.active:
                 self._told("fetch")
@@ -173,11 +176,13 @@ class SignalChannel(RecordedSubscription):
     def _release(self, rows: list[MessageSeen]) -> None:
         """Delivers what was fetched, then what was pushed meanwhile."""
         held, self._held = self._held or [], None
-        for message in [*rows, *held]:
-            self._deliver(message)
+        for message in rows:
+            self._deliver(message, "fetch")
+        for message in held:
+            self._deliver(message, "push")
 
-    def _deliver(self, message: MessageSeen) -> None:
-        if message.session != self.session_id or message.sender == self._recorder.user or message.id in self._known:
+    def _deliver(self, message: MessageSeen, by: str) -> None:
+        if message.sender == self._recorder.user or message.id in self._known:
             return
         self._known.add(message.id)
         signal = None
@@ -186,8 +191,11 @@ class SignalChannel(RecordedSubscription):
         if signal is None:
             return
         self._recorder.saw(
-            "signal_recv", Via.WS, id=self.session_id, sender=signal.sender, seq=signal.seq, type=signal.kind
-        )
+            "signal_recv", Via.WS, id=signal.session, sender=signal.sender, seq=signal.seq, type=signal.kind,
+            message=signal.id, by=by, channel=self.session_id,
+        )  # fmt: skip
+        if signal.session != self.session_id:
+            return  # a stray signal of another session is noted, and is not ours
         self._inbox.put_nowait(signal)
         if signal.kind == CALL_ENDED:
             self._told(CALL_ENDED)

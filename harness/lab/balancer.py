@@ -63,9 +63,8 @@ class Balancer:
 
     async def _connect(self, client: _Side) -> None:
         """Ties a client to the next server that takes him."""
-        for _ in self._servers:
-            host, port = self._servers[self._next % len(self._servers)]
-            self._next += 1
+        first, self._next = self._next, (self._next + 1) % len(self._servers)
+        for host, port in [*self._servers[first:], *self._servers[:first]]:
             try:
                 async with asyncio.timeout(_CONNECT_TIMEOUT):
                     _, server = await asyncio.get_running_loop().create_connection(self._called, host, port)

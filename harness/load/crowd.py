@@ -95,6 +95,9 @@ class Crowd:
             log.warning("user %d could not enter: %s", arrival.n, refusal)
             self._dropped(1)
             return None
+        except BaseException:
+            self._dropped(1)  # also one of whom we do not know why: nobody waits for him
+            raise
         try:
             journey = await user.play(due, self._joined)
         finally:

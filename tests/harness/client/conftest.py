@@ -136,8 +136,13 @@ class FakeTarget:
         scripted = self.answers.get("GET /realtime")
         if scripted:
             answer = scripted[0] if len(scripted) == 1 else scripted.pop(0)
-            assert isinstance(answer, web.Response)
+            if not isinstance(answer, web.Response):
+                return await answer(request)
             return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        return await self.upgraded(request)
+
+    async def upgraded(self, request: web.Request) -> web.StreamResponse:
+        """A socket that stands."""
         wire = web.WebSocketResponse(autoping=False)
         await wire.prepare(request)
         socket = FakeSocket(wire)

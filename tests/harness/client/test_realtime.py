@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from harness.client import NotAdmitted, Participant, Transport, realtime
+from harness.client import NotAdmitted, NotReached, Participant, Transport, realtime
 from harness.history.op import Outcome
 
 pytestmark = pytest.mark.usefixtures("_at_once")
@@ -198,6 +200,32 @@ async def test_an_upgrade_that_stays_limited_is_told(fake: Any, transport: Any, 
     with pytest.raises(NotAdmitted, match=r"refused: 429 .*Too many connected users"):
         await participant.connect()
     assert len(fake.socket_paths) == realtime.OPEN_TRIES
+
+
+async def test_an_upgrade_that_is_cut_off_is_tried_again(
+    fake: Any, transport: Any, recorder: Any, history: Any
+) -> None:
+    """A server that dies in the middle of the handshake is like one that is not there; the socket comes back later."""
+    participant = await Participant.enter(transport, recorder)
+    await participant.connect()
+    fake.answers["GET /realtime"] = [cut, fake.upgraded]
+    await fake.sockets[0].wire.close()
+    await history.wait("back")
+    assert len(fake.socket_paths) == 3
+    fake.answers["GET /realtime"] = [cut]
+    late = await Participant.enter(transport, recorder)
+    with pytest.raises(NotReached, match="the socket cannot be opened"):
+        await late.connect()
+    await participant.close()
+
+
+async def cut(request: web.Request) -> web.StreamResponse:
+    """Resets the connection instead of answering."""
+    assert request.transport is not None
+    linger = struct.pack("ii", 1, 0)
+    request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    request.transport.abort()
+    return web.Response()
 
 
 async def test_a_refreshed_token_is_told_to_the_channels(fake: Any, recorder: Any) -> None:

@@ -87,8 +87,12 @@ async def test_pushed_signals_arrive_once_and_in_order(channel: Any, fake: Any, 
     await pushed(fake, message(1), message(1), message(2))
     assert await numbers(channel, 2) == [1, 2]
     assert [op.value for op in history.of("signal_recv")] == [
-        {"id": "S", "sender": "other", "seq": number, "type": "ice-candidate"} for number in (1, 2)
-    ]
+        {
+            "id": "S", "sender": "other", "seq": number, "type": "ice-candidate",
+            "message": f"m{number}", "by": "push", "channel": "S",
+        }
+        for number in (1, 2)
+    ]  # fmt: skip
 
 
 async def test_signals_from_before_the_subscription_are_fetched_first(channel: Any, fake: Any) -> None:

@@ -25,6 +25,7 @@ class FakeUser:
 
     entered: list[int]
     refused: set[int]
+    broken: set[int]
     go: asyncio.Event
     closed: int
 
@@ -35,6 +36,8 @@ class FakeUser:
     async def enter(cls, scene: Scene, seed: int) -> FakeUser:
         if seed in cls.refused:
             raise NotAdmitted("the door is shut")
+        if seed in cls.broken:
+            raise RuntimeError("out of order")
         cls.entered.append(seed)
         return cls(scene, seed)
 
@@ -52,7 +55,8 @@ class FakeUser:
 @pytest.fixture
 def users(monkeypatch):
     """Fake users in place of real ones."""
-    FakeUser.entered, FakeUser.refused, FakeUser.go, FakeUser.closed = [], set(), asyncio.Event(), 0
+    FakeUser.entered, FakeUser.refused, FakeUser.broken = [], set(), set()
+    FakeUser.go, FakeUser.closed = asyncio.Event(), 0
     monkeypatch.setattr(module, "VirtualUser", FakeUser)
     return FakeUser
 
@@ -126,3 +130,14 @@ async def test_arrivals_that_nobody_starts_are_counted_as_dropped(users, monkeyp
 async def test_an_empty_share_ends_at_once(users):
     """A worker without arrivals holds nobody up."""
     await finish(crowd_of(0, []))
+
+
+async def test_a_user_who_fails_for_no_known_reason_holds_nobody_up(users):
+    """The error goes to the caller; the arrival is counted as dropped, and the run ends."""
+    users.broken = {1}
+    users.go.set()
+    crowd = crowd_of(3, [])
+    outcomes = asyncio.gather(*(crowd.play_next() for _ in range(3)), return_exceptions=True)
+    await finish(crowd, outcomes)
+    assert [type(outcome) for outcome in outcomes.result()] == [Journey, RuntimeError, Journey]
+    assert (crowd.tally.started, crowd.tally.dropped, crowd.tally.finished) == (2, 1, 3)
