@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import logging
 import os
 import resource
 import signal
@@ -13,7 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import orjson
 import uvicorn
@@ -23,7 +22,9 @@ from pydantic import ValidationError
 from reference_server.app import Parts, build_app, build_parts, running
 from reference_server.db import Refused, Unavailable
 from reference_server.settings import Settings
-from reference_server.web.protocol import BoundedHttp
+from reference_server.telemetry.logs import log_to_stderr
+from reference_server.telemetry.sharing import sharing
+from reference_server.web.protocol import BoundedHttp, WebSockets
 from reference_server.workers import Report, Workers
 
 TROUBLE = 3
@@ -44,7 +45,8 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     parser = _Flags(prog="python -m reference_server", description="The reference server for Gurukul's matchmaking.")
     for name, field in Settings.model_fields.items():
         text = f"{field.description or name} (default {field.default!r})".replace("%", "%%")
-        parser.add_argument("--" + name.replace("_", "-"), default=argparse.SUPPRESS, help=text)
+        alone: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
+        parser.add_argument("--" + name.replace("_", "-"), default=argparse.SUPPRESS, help=text, **alone)
     given = vars(parser.parse_args(arguments))
     try:
         return Settings(**given)
@@ -101,7 +103,7 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=BoundedHttp,
-        ws="websockets-sansio",
+        ws=WebSockets,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -201,12 +203,14 @@ def run(settings: Settings) -> bool:
     Raises:
         Refused, Unavailable: it cannot start.
     """
-    with listen(settings.host, settings.port) as listener:
-        if settings.workers == 1:
+    if settings.workers == 1:
+        with listen(settings.host, settings.port) as listener:
             uvloop.run(serve(settings, listener, _print_ready))
-            return True
-        workers = Workers(settings.workers, lambda report, alive: _work(settings, listener, report, alive))
-    return asyncio.run(workers.run(_print_ready))
+        return True
+    with sharing() as ended:
+        with listen(settings.host, settings.port) as listener:
+            workers = Workers(settings.workers, lambda report, alive: _work(settings, listener, report, alive), ended)
+        return asyncio.run(workers.run(_print_ready))
 
 
 def _allow_many_sockets() -> None:
@@ -218,9 +222,7 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the server; the exit status: 0 stopped as told, 3 it could not start."""
     try:
         settings = read_settings(arguments)
-        logging.basicConfig(
-            stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
-        )
+        log_to_stderr(settings.log_level, settings.log_format, access_log=settings.access_log)
         _allow_many_sockets()
         if not run(settings):
             raise Refused("the workers have ended by themselves", "see what they said")

@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     """Processes that share the port and the database; each has connections of its own."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """How much is written to standard error."""
+    log_format: Literal["text", "json"] = "text"
+    """One line for each record, as text or as a JSON object (docs/operation.md)."""
+    access_log: bool = False
+    """Whether each request is logged when it has been answered."""
+    metrics: bool = True
+    """Whether GET /metrics tells Prometheus how the server does."""
     database_url: str = ""
     """postgresql://user:password@host:5432/database; PostgreSQL 15 or newer with wal_level=logical."""
     database_pool: int = Field(20, ge=2)

@@ -32,10 +32,14 @@ class Worker:
 
 
 class Workers:
-    """Starts `count` workers by fork. To be made before any event loop or thread of this process."""
+    """Starts `count` workers by fork. To be made before any event loop or thread of this process.
 
-    def __init__(self, count: int, work: Work) -> None:
+    `ended` is told the process id of each that has ended.
+    """
+
+    def __init__(self, count: int, work: Work, ended: Callable[[int], None] = lambda _pid: None) -> None:
         alive, self._alive = os.pipe()
+        self._ended = ended
         self._workers: Final = [self._fork(work, alive) for _ in range(count)]
         self._asked = False
         os.close(alive)
@@ -69,6 +73,7 @@ class Workers:
         good = True
         for end in asyncio.as_completed(ends):
             pid, status = await end
+            self._ended(pid)
             if self._asked:
                 good = good and status == 0
             else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -49,6 +50,18 @@ class Database:
         self._pool = pool
         self._timeouts = {role: max(1, round(seconds * 1000)) for role, seconds in statement_timeouts.items()}
         self._dedicated: set[Connection] = set()
+        self.waited: Callable[[float], None] = lambda _seconds: None
+        """Is told how long somebody waited for a connection of the pool, also in vain. Set by who measures."""
+
+    @property
+    def pool_size(self) -> int:
+        """Connections of the pool."""
+        return int(self._pool.get_size())
+
+    @property
+    def pool_used(self) -> int:
+        """Connections of the pool that are lent out."""
+        return int(self._pool.get_size() - self._pool.get_idle_size())
 
     @classmethod
     async def open(
@@ -96,10 +109,13 @@ class Database:
         Raises:
             Unavailable: PostgreSQL is gone, or no connection came free in time.
         """
+        began = time.perf_counter()
         try:
             connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT)
         except (OSError, TimeoutError, driver.InterfaceError, DatabaseError) as error:
             raise Unavailable(f"no database connection ({error or 'none came free in time'})") from error
+        finally:
+            self.waited(time.perf_counter() - began)
         try:
             yield connection
         except driver.InterfaceError as error:

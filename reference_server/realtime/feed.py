@@ -54,7 +54,9 @@ class Feed:
         reopened: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
-        self._deliver = deliver
+        self._hand_out = deliver
+        self.told: Callable[[list[Change]], None] = lambda _changes: None
+        """Is called with changes that have just been delivered. Set by who measures."""
         self._listened = listened
         self._hear = hear
         self._reopened = reopened
@@ -130,6 +132,10 @@ class Feed:
             else:
                 log.warning("change feed follows the log again")
                 return opened
+
+    async def _deliver(self, connection: Connection, changes: list[Change]) -> None:
+        await self._hand_out(connection, changes)
+        self.told(changes)
 
     async def _follow(self, stream: LogStream, connection: Connection) -> None:
         loop = asyncio.get_running_loop()

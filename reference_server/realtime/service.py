@@ -15,7 +15,7 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -47,6 +47,7 @@ from reference_server.realtime.tables import Change
 from reference_server.realtime.upgrade import RefusedUpgrade, parse_origins, read_opening, refuse
 from reference_server.sessions.liveness import Liveness
 from reference_server.settings import Settings
+from reference_server.telemetry.request_id import response_headers
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +148,20 @@ class Realtime:
         """How many sockets are open."""
         return len(self._sessions)
 
+    @property
+    def subscriptions(self) -> int:
+        """How many bindings on database changes are in force."""
+        return len(self._index)
+
+    @property
+    def changes_skipped(self) -> int:
+        """How many changes the plan's rate has kept from a channel so far."""
+        return self.quotas.changes_skipped
+
+    def measure(self, told: Callable[[Sequence[Change]], None]) -> None:
+        """Has `told` called with changes that have just been pushed, in commit order."""
+        self._feed.told = told
+
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One socket from its upgrade to its end (an ASGI application)."""
         await receive()  # websocket.connect
@@ -155,7 +170,7 @@ class Realtime:
         except RefusedUpgrade as refusal:
             await refuse(scope, send, refusal, self._settings.refusal_delay)
             return
-        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.accept", "headers": response_headers()})
         number = next(self._numbers)
         stall = self._settings.ping_interval + self._settings.ping_timeout
         socket = Socket(number, receive, send, stall=stall)

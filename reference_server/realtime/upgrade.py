@@ -13,6 +13,7 @@ from starlette.types import Scope, Send
 from reference_server.realtime.frames import VERSIONS, Version, version_of
 from reference_server.realtime.identity import Denied, Now, Verify, identify
 from reference_server.realtime.quotas import TOO_MANY_JOINS, TOO_MANY_USERS, Quotas
+from reference_server.telemetry.request_id import response_headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,10 @@ async def refuse(scope: Scope, send: Send, refusal: RefusedUpgrade, delay: float
         await send({"type": "websocket.close", "code": 1008, "reason": refusal.text})
         return
     body = orjson.dumps({"error": refusal.text})
-    headers = [(b"content-type", b"application/json; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    headers = [
+        (b"content-type", b"application/json; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        *response_headers(),
+    ]
     await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body})

@@ -1,8 +1,12 @@
-"""HTTP/1.1 as uvicorn reads it, with an end to how long the head of a request may be."""
+"""HTTP/1.1 and WebSockets as uvicorn reads them: a head has an end to its length, a refused upgrade is no error."""
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 HEAD_LIMIT = 65_536
 """Bytes of one request's head that are read at most. The application's own, lower limits answer in its own words."""
@@ -40,3 +44,16 @@ class BoundedHttp(HttpToolsProtocol):
         """A part of a body came with these bytes."""
         self._parsed = True
         super().on_body(body)
+
+
+class WebSockets(WebSocketsSansIOProtocol):
+    """Takes an upgrade that was answered with a response for settled; uvicorn logs an error for each of them."""
+
+    def send(self, message: Any) -> Coroutine[Any, Any, None]:
+        """Sends on; after the upgrade nothing is in between."""
+        return super().send(message) if self.handshake_complete else self._send_opening(message)
+
+    async def _send_opening(self, message: Any) -> None:
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True

@@ -34,6 +34,8 @@ class Recorded:
     def routes(self) -> list[Any]:
         return []
 
+    def measure(self, _told: Any) -> None: ...
+
 
 def settings(url: str) -> Settings:
     return Settings(database_url=url, database_pool=2)
