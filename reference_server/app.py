@@ -24,7 +24,7 @@ from reference_server.db import Database, Refused, Unavailable
 from reference_server.jobs.schedule import Schedule
 from reference_server.matchmaking.announcing import Broadcaster, match_found
 from reference_server.matchmaking.documented import DocumentedEngine
-from reference_server.matchmaking.engine import Engine
+from reference_server.matchmaking.engine import Engine, TellsStatus
 from reference_server.matchmaking.hardened import HardenedEngine
 from reference_server.matchmaking.routes import routes as matching_routes
 from reference_server.mutation import read_mutation
@@ -264,7 +264,7 @@ def _turn(parts: Parts) -> list[BaseRoute]:
 
 
 def _openapi(parts: Parts) -> list[BaseRoute]:
-    return openapi_routes(parts.catalogue)
+    return openapi_routes(parts.catalogue, tells_status=isinstance(parts.engine, TellsStatus))
 
 
 def _metrics(parts: Parts) -> list[BaseRoute]:

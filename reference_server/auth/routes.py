@@ -31,16 +31,15 @@ def routes(
     """The routes under /auth/v1, each behind the gateway's check of the project's key."""
     auth = _Auth(settings, Accounts(database, settings.refresh_reuse_interval), signer, verifier)
 
-    def route(path: str, method: str, handler: Handler) -> Route:
-        return Route(f"/auth/v1{path}", _guarded(gateway, handler), methods=[method])
+    def route(path: str, handler: Handler, *methods: str) -> Route:
+        return Route(f"/auth/v1{path}", _guarded(gateway, handler), methods=list(methods))
 
     return [
-        route("/signup", "POST", auth.sign_up),
-        route("/token", "POST", auth.token),
-        route("/user", "GET", auth.user),
-        route("/user", "PUT", auth.change_user),
-        route("/logout", "POST", auth.log_out),
-        route("/settings", "GET", auth.describe),
+        route("/signup", auth.sign_up, "POST"),
+        route("/token", auth.token, "POST"),
+        route("/user", auth.user, "GET", "PUT"),
+        route("/logout", auth.log_out, "POST"),
+        route("/settings", auth.describe, "GET"),
         Route("/auth/v1/.well-known/jwks.json", auth.keys),
         Route("/auth/v1/health", _health),
     ]
@@ -89,13 +88,14 @@ class _Auth:
                 raise AuthError(400, "invalid_credentials", "unsupported_grant_type")
 
     async def user(self, request: Request) -> Response:
-        """The user that the bearer token speaks for."""
+        """The user that the bearer token speaks for, as he is, or by PUT as he shall be."""
         user, session = self._speaker(request)
+        if request.method == "PUT":
+            return await self._change(request, user, session)
         return Json(user_body(await self._accounts.account(user, session)))
 
-    async def change_user(self, request: Request) -> Response:
-        """Changes the e-mail address, the password or the metadata of the user that the bearer token speaks for."""
-        user, session = self._speaker(request)
+    async def _change(self, request: Request, user: UUID, session: UUID | None) -> Response:
+        """Changes his e-mail address, password or metadata."""
         body = await _object(request)
         if body.get("phone"):
             raise AuthError(400, "phone_provider_disabled", "Phone sign-ups are not served here")

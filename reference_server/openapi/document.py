@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from reference_server.openapi.fixed import APPLICATION, AUTH
+from reference_server.openapi.fixed import APPLICATION, AUTH, STATUS
 from reference_server.openapi.schemas import SCHEMAS
 from reference_server.openapi.tables import table_paths, table_schemas
 from reference_server.rest.catalogue import Catalogue
@@ -21,8 +21,9 @@ _SECURITY = {
 }
 
 
-def document(catalogue: Catalogue) -> dict[str, Any]:
-    """The description (OpenAPI 3.1) of a server with these tables and functions."""
+def document(catalogue: Catalogue, *, tells_status: bool = False) -> dict[str, Any]:
+    """The description (OpenAPI 3.1) of a server with these tables and functions, and an engine that tells status."""
+    application = {**APPLICATION, **STATUS} if tells_status else APPLICATION
     return {
         "openapi": "3.1.0",
         "info": {
@@ -31,14 +32,14 @@ def document(catalogue: Catalogue) -> dict[str, Any]:
             "description": "Matchmaking and signalling behind the wire of Supabase's clients.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "paths": {**AUTH, **table_paths(catalogue), **APPLICATION},
+        "paths": {**AUTH, **table_paths(catalogue), **application},
         "components": {"schemas": {**SCHEMAS, **table_schemas(catalogue)}, "securitySchemes": _SECURITY},
     }
 
 
-def routes(catalogue: Catalogue) -> list[BaseRoute]:
+def routes(catalogue: Catalogue, *, tells_status: bool = False) -> list[BaseRoute]:
     """GET /openapi.json."""
-    described = document(catalogue)
+    described = document(catalogue, tells_status=tells_status)
 
     async def describe(_request: Request) -> Response:
         return Json(described)

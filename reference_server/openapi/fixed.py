@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reference_server.openapi.parts import (
+    EITHER,
     OBJECT,
     OPEN,
     ROLES,
@@ -28,6 +29,7 @@ _CREDENTIALS = record(email={"type": "string", "format": "email"}, password=TEXT
 _SCOPE: Schema = {"enum": ["global", "local", "others"], "default": "global"}
 _GRANT: Schema = {"enum": ["password", "refresh_token"]}
 _MODE: Schema = {"enum": ["buddies_first", "global"], "default": "buddies_first"}
+_STATE: Schema = {"enum": ["waiting", "matched", "expired", "idle"]}
 _STATUS = record(("status",), status=TEXT)
 _MESSAGE = record(("topic", "event"), topic=TEXT, event=TEXT, payload=OBJECT, private={"type": "boolean"})
 
@@ -124,7 +126,7 @@ APPLICATION: dict[str, Schema] = {
             "Realtime",
             "Broadcasts messages to the members of channels",
             {"202": answer("On their way"), "default": answer("Refused", OBJECT)},
-            security=ROLES,
+            security=EITHER,
             takes=body(record(("messages",), messages=array(_MESSAGE))),
         )
     },
@@ -134,7 +136,7 @@ APPLICATION: dict[str, Schema] = {
             "Realtime",
             "Broadcasts one message; the body is its payload",
             {"202": answer("On its way"), "default": answer("Refused", OBJECT)},
-            security=ROLES,
+            security=EITHER,
             parameters=(path("topic", "The channel, without `realtime:`"), path("event", "The event")),
             takes=body(nullable(OBJECT)),
         )
@@ -153,3 +155,17 @@ APPLICATION: dict[str, Schema] = {
         "get": operation("describe", "Operation", "This description", {"200": answer("The description", OBJECT)})
     },
 }
+
+STATUS: dict[str, Schema] = {
+    "/api/matching/status": {
+        "get": operation(
+            "matchingStatus",
+            "Matchmaking",
+            "Where the caller stands; asking is a sign of life",
+            {"200": answer("`match` where he is matched", record(("status",), status=_STATE, match=ref("Match")))}
+            | _ERROR,
+            security=USER,
+        )
+    },
+}
+"""What only an engine that tells its users' status answers."""

@@ -7,6 +7,8 @@ from typing import Any
 Schema = dict[str, Any]
 ROLES: list[dict[str, list[str]]] = [{"apikey": []}, {"apikey": [], "bearer": []}]
 """Behind the gateway: the project's key, and a user's token where one speaks for a user."""
+EITHER: list[dict[str, list[str]]] = [{"apikey": []}, {"bearer": []}, {"apikey": [], "bearer": []}]
+"""The project's key or a user's token, and the token where there are both."""
 USER: list[dict[str, list[str]]] = [{"bearer": []}]
 OPEN: list[dict[str, list[str]]] = []
 TEXT: Schema = {"type": "string"}
@@ -56,9 +58,12 @@ def body(schema: Schema, *, required: bool = True) -> Schema:
     return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
-def answer(description: str, schema: Schema | None = None, media_type: str = "application/json") -> Schema:
-    """One answer; without a schema it has no body."""
-    return {"description": description} | ({"content": {media_type: {"schema": schema}}} if schema else {})
+def answer(description: str, schema: Schema | None = None, **others: Schema) -> Schema:
+    """One answer; `schema` describes it as JSON, `others` in further media types. Without a schema nothing is said."""
+    if schema is None:
+        return {"description": description}
+    content = {"application/json": schema, **others}
+    return {"description": description, "content": {name: {"schema": shape} for name, shape in content.items()}}
 
 
 def operation(

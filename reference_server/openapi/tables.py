@@ -19,6 +19,7 @@ from reference_server.openapi.parts import (
     ref,
 )
 from reference_server.rest.catalogue import Catalogue, Function, Table
+from reference_server.rest.preferences import OBJECT as OBJECT_FORM
 from reference_server.rest.tree import CASTS, COMPARISONS, QUANTIFIED, SEARCHES, TESTS
 
 _TYPES: dict[str, Schema] = {
@@ -39,6 +40,8 @@ _CONDITION: Schema = {
     rf"|in\.\([^()]*\)|is\.({'|'.join(TESTS)}))$",
 }
 _REFUSED = {"default": answer("Refused", {"anyOf": [ref("RestError"), ref("GatewayError")]})}
+_MADE = "{}; the rows, where `Prefer: return=representation` wants them back, else no body"
+"""OpenAPI cannot say that an answer has a body or has none."""
 _LOGIC = tuple(
     query(name, TEXT, f"`{name}=(a.eq.1,not.b.is.null)`; a condition on a column is `column=operator.value`")
     for name in ("or", "and", "not.or", "not.and")
@@ -86,12 +89,13 @@ def _filters(table: Table) -> tuple[Schema, ...]:
 
 def _table(table: Table) -> Schema:
     row, rows = ref(table.name), array(ref(table.name))
-    read = {"200": answer("Rows", rows), "206": answer("A part of the rows", rows)} | _REFUSED
+    forms = {OBJECT_FORM: row}
+    read = {"200": answer("Rows", rows, **forms), "206": answer("A part of the rows", rows, **forms)} | _REFUSED
     parameters = (_select(table), *_filters(table), _order(table), *_ROWS, _PREFER, _RANGE)
     changing = (_select(table), *_filters(table), _PREFER)
     inserting = (_select(table), query("columns", TEXT, "`a,b`"), query("on_conflict", TEXT, "`a,b`"), _PREFER)
-    changed = {"200": answer("The rows, where they are wanted", rows), "204": answer("Done")} | _REFUSED
-    made = {"201": answer("Made", rows), "200": answer("Only changed", rows)} | _REFUSED
+    changed = {"200": answer("The rows, where they are wanted back", rows, **forms), "204": answer("Done")} | _REFUSED
+    made = {"201": answer(_MADE.format("Made")), "200": answer(_MADE.format("None made, some changed"))} | _REFUSED
 
     def of(name: str, what: str, answers: dict[str, Schema], given: tuple[Schema, ...], takes: Schema | None) -> Schema:
         identifier = f"{name}_{table.name}"

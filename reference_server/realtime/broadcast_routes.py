@@ -147,7 +147,8 @@ def _names(request: Request) -> tuple[str, str]:
 def _json(body: bytes) -> dict[str, Any]:
     try:
         found = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        orjson.dumps([[found]])  # what is told must be writable: less deep than what can be read
+    except (orjson.JSONDecodeError, TypeError):
         found = None
     if not isinstance(found, dict):
         raise _Refused(422, {"errors": {"payload": ["is invalid"]}})

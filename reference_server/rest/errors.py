@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from starlette.responses import Response
@@ -15,7 +16,13 @@ class RestError(Exception):
     """A refusal in PostgREST's shape; `code` is one of PostgREST's or an SQLSTATE."""
 
     def __init__(
-        self, status: int, code: str, message: str, details: str | None = None, hint: str | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        details: str | None = None,
+        hint: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -23,11 +30,22 @@ class RestError(Exception):
         self.message = message
         self.details = details
         self.hint = hint
+        self.headers = headers or {}
 
 
 def not_served(what: str) -> RestError:
     """For what PostgREST has and this server does not: its own code for a missing feature, naming it."""
     return RestError(400, "PGRST127", "Feature not implemented", f"{what} is not served by this server")
+
+
+def wrong_method(method: str, allowed: str) -> RestError:
+    """For a method that is not served at this address; `allowed` are those that are (RFC 9110 section 15.5.6)."""
+    return RestError(405, "PGRST117", f"Unsupported HTTP method: {method}", None, None, {"Allow": allowed})
+
+
+def no_such_path() -> RestError:
+    """For an address below /rest/v1 that is neither a table's nor a function's."""
+    return RestError(404, "PGRST125", "Invalid path specified in request URL")
 
 
 def unparsable(kind: str, text: str, column: int, details: str) -> RestError:
@@ -110,7 +128,7 @@ def response(error: RestError, version: Version = "13") -> Response:
     code, message = error.code, error.message
     if version == "12":
         code, message = _BEFORE_13.get(code, (code, message))
-    headers = {} if version == "12" else {"Proxy-Status": f"PostgREST; error={code}"}
+    headers = {**error.headers} if version == "12" else {**error.headers, "Proxy-Status": f"PostgREST; error={code}"}
     if error.status == 401:
         quoted = error.message.replace("\\", "\\\\").replace('"', '\\"')
         named = f' error="invalid_token", error_description="{quoted}"' if code.startswith("PGRST") else ""

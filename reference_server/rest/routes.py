@@ -18,7 +18,7 @@ from reference_server.db import Connection, Database, DatabaseError, Record, Una
 from reference_server.rest import errors, statements
 from reference_server.rest.answers import change_answer, content_location, read_answer, shaped
 from reference_server.rest.catalogue import Catalogue, Function, Table
-from reference_server.rest.errors import RestError, Version, not_served, too_many
+from reference_server.rest.errors import RestError, Version, no_such_path, not_served, too_many, wrong_method
 from reference_server.rest.grammar import is_filter, parse_query, parse_range
 from reference_server.rest.payload import read_arguments, read_changes, read_rows
 from reference_server.rest.preferences import Preferences, read_preferences
@@ -32,7 +32,10 @@ WATCHED = frozenset({"chat_sessions", "waiting_queue"})
 """Who reads these is waiting or talking: a sign of life."""
 LONGEST_KEPT = 1_000
 """Characters of a query string whose statement is kept; the poll has about 200."""
-_METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"]
+_METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS", "TRACE"]
+"""Those that are answered in PostgREST's shape."""
+_OF_TABLES = "OPTIONS,GET,HEAD,POST,PATCH,DELETE"
+_OF_FUNCTIONS = "OPTIONS,GET,HEAD,POST"
 _READS = frozenset({"GET", "HEAD"})
 _OWN = frozenset({"select", "order", "limit", "offset", "and", "or", "not.and", "not.or", "columns", "on_conflict"})
 """Parameters of a call that are no arguments."""
@@ -48,6 +51,7 @@ def routes(
     return [
         Route("/rest/v1/rpc/{function}", rest.endpoint(rest.call), methods=_METHODS),
         Route("/rest/v1/{table}", rest.endpoint(rest.rows), methods=_METHODS),
+        Route("/rest/v1/{nothing:path}", rest.endpoint(rest.nothing), methods=_METHODS),
     ]
 
 
@@ -102,9 +106,13 @@ class _Rest:
                 statement = statements.delete(table, query, returning=preferences.returning)
                 return await self._change(request, claims, statement, preferences)
             case "OPTIONS":
-                return Response(headers={"allow": "OPTIONS,GET,HEAD,POST,PATCH,DELETE"})
+                return Response(headers={"allow": _OF_TABLES})
             case method:
-                raise not_served(f"{method} on a table")
+                raise wrong_method(method, _OF_TABLES)
+
+    async def nothing(self, _request: Request, _claims: Claims) -> Response:
+        """Refuses what is no address of a table or a function."""
+        raise no_such_path()
 
     async def call(self, request: Request, claims: Claims) -> Response:
         """Calls a function: with a JSON object of arguments, or by GET with arguments among the parameters.
@@ -122,9 +130,9 @@ class _Rest:
             case "POST":
                 body, given = read_arguments(await read_body(request))
             case "OPTIONS":
-                return Response(headers={"allow": "OPTIONS,GET,HEAD,POST"})
+                return Response(headers={"allow": _OF_FUNCTIONS})
             case method:
-                raise not_served(f"{method} on a function")
+                raise wrong_method(method, _OF_FUNCTIONS)
         function = self._catalogue.function(request.path_params["function"], given)
         query = _ranged(request, parse_query(pairs))
         statement = statements.call(function, body, given, query, strip_nulls=preferences.strip_nulls)

@@ -15,14 +15,14 @@ from reference_server.web.errors import Json
 
 
 def routes(relay: Relay | None, verifier: TokenVerifier) -> list[BaseRoute]:
-    """200 with credentials for the signed-in caller, 401 for anybody else; 404 where no TURN server is deployed."""
+    """200 with credentials for the signed-in caller, or 404 where no TURN server is deployed; 401 for anybody else."""
 
     async def credentials(request: Request) -> Response:
-        if relay is None:
-            return Json({"error": "No TURN server is deployed", "code": "turn_not_deployed"}, 404)
         user = _user(request, verifier)
         if user is None:
             return Json({"error": "Unauthorized"}, 401)
+        if relay is None:
+            return Json({"error": "No TURN server is deployed", "code": "turn_not_deployed"}, 404)
         return Json(relay.credentials(user, time.time()), headers={"Cache-Control": "no-store"})
 
     return [Route("/api/turn/credentials", credentials)]

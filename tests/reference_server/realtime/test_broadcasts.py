@@ -167,6 +167,16 @@ async def test_bodies_over_http_that_are_refused(
         assert (answer.status, await answer.json()) == (422, {"errors": errors})
 
 
+async def test_what_could_not_be_told_is_refused(site: Site, http: aiohttp.ClientSession) -> None:
+    """JSON that is nested deeper than it can be written is 422; a private topic that no policy can name is dropped."""
+    deep = b'{"messages":[{"topic":"t","event":"e","payload":{"x":%b}}]}' % (b"[" * 400 + b"]" * 400)
+    async with http.post(f"{site.http}?apikey={site.key}", data=deep) as answer:
+        assert (answer.status, await answer.json()) == (422, {"errors": {"payload": ["is invalid"]}})
+    message = {"topic": "\0", "event": "e", "payload": {"x": 1}, "private": True}
+    async with http.post(f"{site.http}?apikey={site.key}", json={"messages": [message]}) as answer:
+        assert answer.status == 202
+
+
 @pytest.mark.parametrize("query", ["", "?apikey=nonsense"])
 async def test_callers_over_http_that_are_refused(site: Site, http: aiohttp.ClientSession, query: str) -> None:
     """401 without a good key."""

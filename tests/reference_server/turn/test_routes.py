@@ -60,6 +60,6 @@ async def test_nobody_else(client: Any, signer: TokenSigner) -> None:
 
 
 async def test_where_there_is_no_relay(verifier: TokenVerifier, client_for: Any, token: str) -> None:
-    """Without a TURN server the answer says so, to everybody."""
+    """Without a TURN server the answer says so, to who may ask."""
     answer = await client_for(routes(None, verifier)).call("GET", PATH, token=token)
     assert (answer.status, answer.json["error"]) == (404, "No TURN server is deployed")
