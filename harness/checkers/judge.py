@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from harness.checkers.choice import bounded_overtaking, buddies_come_first
+from harness.checkers.dropping import told_when_dropped
+from harness.checkers.endings import ends_by_age, over_is_over, survives
+from harness.checkers.healing import heals
 from harness.checkers.lifetimes import read_facts
-from harness.checkers.liveness import LIVENESS
+from harness.checkers.liveness import (
+    both_are_notified,
+    matched_in_time,
+    no_lost_wake_up,
+    nobody_left_over,
+    notified,
+    partner_is_told,
+)  # fmt: skip
+from harness.checkers.privacy import members_alone
 from harness.checkers.safety import SAFETY
+from harness.checkers.signals import SIGNALS
 from harness.checkers.timeline import Facts, contended_joins
 from harness.history.op import Op
 from harness.results.finding import CheckResult, Judgement, Verdict
@@ -14,8 +27,26 @@ from harness.target import Budgets, Capabilities
 
 Checker = Callable[[Facts], CheckResult]
 
-CHECKERS: dict[str, Checker] = {**SAFETY, **LIVENESS}
+CHECKERS: dict[str, Checker] = {
+    **SAFETY,
+    "MM-S8": over_is_over,
+    "MM-S9": members_alone,
+    "MM-S10": survives,
+    "MM-S11": buddies_come_first,
+    "MM-L1": both_are_notified,
+    "MM-L2": no_lost_wake_up,
+    "MM-L3": nobody_left_over,
+    "MM-L4": told_when_dropped,
+    "MM-L5": partner_is_told,
+    "MM-L6": bounded_overtaking,
+    "MM-L7": lambda facts: heals(facts, notified, matched_in_time),
+    "MM-L8": ends_by_age,
+    **SIGNALS,
+}
 """Every checker by the requirement that it proves or refutes. Pure: facts of one history in, findings out."""
+
+SHOULD = frozenset({"MM-L6"})
+"""Requirements whose findings are warnings: they make no history invalid."""
 
 
 def judge(
@@ -59,7 +90,8 @@ def judge(
         correct_matches=sum(session not in wrong for session in facts.sessions),
         unmatched_users=sum(bool(user.joins) and not user.sessions for user in facts.users.values()),
         contended_joins=contended_joins(facts),
-        violations={result.requirement: len(result.findings) for result in results if result.findings},
+        violations=_counted(results, besides=SHOULD),
+        warnings=_counted(results, besides=CHECKERS.keys() - SHOULD),
     )
     return _concluded(judgement, crashed, complete)
 
@@ -109,7 +141,6 @@ def merge_judgements(parts: Sequence[Judgement], *, complete: bool = True) -> Ju
     if len(parts) == 1:
         return parts[0]
     merged = {requirement: _merged(requirement, parts) for requirement in CHECKERS}
-    violations = {requirement: len(result.findings) for requirement, result in merged.items() if result.findings}
     judgement = Judgement(
         verdict=Verdict.UNKNOWN,
         reason="",
@@ -119,10 +150,20 @@ def merge_judgements(parts: Sequence[Judgement], *, complete: bool = True) -> Ju
         correct_matches=sum(part.correct_matches for part in parts),
         unmatched_users=sum(part.unmatched_users for part in parts),
         contended_joins=sum(part.contended_joins for part in parts),
-        violations=violations,
+        violations=_counted(merged.values(), besides=SHOULD),
+        warnings=_counted(merged.values(), besides=CHECKERS.keys() - SHOULD),
     )
     crashed = [result.requirement for result in merged.values() if "the checker failed" in result.detail]
     return _concluded(judgement, crashed, complete)
+
+
+def _counted(results: Iterable[CheckResult], besides: Collection[str]) -> dict[str, int]:
+    """The number of findings by requirement, without some and without those that have none."""
+    return {
+        result.requirement: len(result.findings)
+        for result in results
+        if result.findings and result.requirement not in besides
+    }
 
 
 def _merged(requirement: str, parts: Sequence[Judgement]) -> CheckResult:
@@ -156,5 +197,7 @@ def _concluded(judgement: Judgement, crashed: list[str], complete: bool) -> Judg
     else:
         idle = [result.requirement for result in judgement.results if not result.checked]
         unseen = f"; not exercised: {', '.join(idle)}" if idle else ""
+        should = ", ".join(f"{requirement} × {count}" for requirement, count in judgement.warnings.items())
+        unseen = f"; should not be: {should}{unseen}" if should else unseen
         verdict, reason = Verdict.VALID, f"{judgement.joins} joins, {judgement.matches} matches, nothing broken{unseen}"
     return judgement.model_copy(update={"verdict": verdict, "reason": reason})

@@ -75,6 +75,9 @@ def _bound_end(facts: Facts, session: SessionFacts, members: list[UserFacts], fe
             candidates.append(ender)
     session.ender = min(candidates, key=lambda effect: effect.start, default=None)
     earliest = session.ender.start if session.ender is not None else math.inf
+    oldest = session.born_after + facts.budgets.session_max_age - facts.budgets.tolerance
+    if math.isfinite(oldest) and oldest < facts.end:
+        earliest = min(earliest, oldest)
     session.active_until = max(session.seen_active, earliest)
     if session.over_known < session.active_until:
         session.active_until = max(session.seen_active, min(session.known, session.over_known))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from dataclasses import dataclass
 from heapq import heappop, heappush
 
+from harness.checkers.healing import Breach, Counted, Shadows, in_peace
 from harness.checkers.telling import Teller, short
 from harness.checkers.timeline import Effect, Facts, SessionFacts, UserFacts, sighting_of
 from harness.checkers.waiting import Hidden, Wait, certain_waits
@@ -17,65 +18,73 @@ from harness.results.finding import CheckResult
 
 def both_are_notified(facts: Facts) -> CheckResult:
     """MM-L1: both members learn of a session within `notify`, each by push and each by poll."""
+    breaches, windows = notified(facts)
+    detail = "" if windows else "no member of a session looked, or was subscribed, after `notify`"
+    findings = in_peace(facts, "MM-L1", breaches)
+    return CheckResult(requirement="MM-L1", checked=len(windows), findings=findings, detail=detail)
+
+
+def notified(facts: Facts) -> Counted:
+    """The members who were not told in time, and the windows in which a member was told or had to be."""
     teller = Teller(facts, "MM-L1")
-    checked = 0
+    breaches: list[Breach] = []
+    windows: list[tuple[float, float]] = []
     watches = {name: Watches(user) for name, user in facts.users.items() if user.sessions}
     for session in facts.sessions.values():
-        members = facts.both(session)
-        for member in members or ():
+        for member in facts.both(session) or ():
             polled = _untold_by_poll(teller, facts, session, member) if facts.capabilities.poll else None
             pushed = (
                 _untold_by_push(teller, facts, session, member, watches[member.user])
                 if facts.capabilities.push
                 else None
             )
-            saw = any(sight.op.user == member.user for sight in session.sights)
-            checked += saw or polled is not None or pushed is not None
-    return CheckResult(requirement="MM-L1", checked=checked, findings=tuple(teller.findings))
+            breaches += [breach for breach in (polled, pushed) if isinstance(breach, Breach)]
+            if polled is not None or pushed is not None or any(s.op.user == member.user for s in session.sights):
+                windows.append((session.born_after, session.known + facts.budgets.notify))
+    return breaches, windows
 
 
-def _untold_by_poll(teller: Teller, facts: Facts, session: SessionFacts, member: UserFacts) -> bool | None:
-    """Whether a poll came up empty that had to show the session; None where no poll tells."""
+def _untold_by_poll(teller: Teller, facts: Facts, session: SessionFacts, member: UserFacts) -> Breach | bool | None:
+    """The poll that came up empty and had to show the session; True where one showed it, None where no poll tells."""
     due = session.known + facts.budgets.notify
     at = bisect_right(member.polls, due, key=lambda op: op.t0)
     if at == len(member.polls) or (member.polls[at].t1 or math.inf) >= session.active_until:
         return None
     at = bisect_right(member.empties, due, key=lambda op: op.t0)
     if at == len(member.empties) or (member.empties[at].t1 or math.inf) >= session.active_until:
-        return False
+        return True
     poll = member.empties[at]
-    teller.find(
+    sentence = (
         f"user {short(member.user)} polled at {teller.at(poll.t0)} and was not shown session {short(session.session)} "
         f"with {short(session.partner_of(member.user))} ({teller.seen(session.first)}, {teller.until(session)}); "
-        f"a poll must show it within {facts.budgets.notify:g} s",
-        users=(member.user,), sessions=(session.session,), at=poll.t1 or poll.t0,
-        witness=(session.first.op, poll, session.ender.op if session.ender else None),
-    )  # fmt: skip
-    return True
+        f"a poll must show it within {facts.budgets.notify:g} s"
+    )
+    witness = (session.first.op, poll, session.ender.op if session.ender else None)
+    start, due = session.born_after, poll.t1 or poll.t0
+    return Breach(start, due, sentence, users=(member.user,), witness=witness, sessions=(session.session,))
 
 
 def _untold_by_push(
     teller: Teller, facts: Facts, session: SessionFacts, member: UserFacts, watches: Watches
-) -> bool | None:
-    """Whether a push failed to come in time to a member who was there all the while; None where nobody can tell."""
+) -> Breach | bool | None:
+    """The push that failed to come in time to a member who was there all the while; None where nobody can tell."""
     due = session.known + facts.budgets.notify + facts.budgets.tolerance
     standing = watches.standing(MATCHES, session.born_after, due)
     if standing is None or session.active_until < due:
         return None
     pushes = [sight.op for sight in session.sights if sight.op.user == member.user and sight.op.op == "push"]
     if any(op.t0 <= due for op in pushes):
-        return False
+        return True
     watch, proof = standing
     late = f"the push came at {teller.at(pushes[0].t0)}" if pushes else "no push came"
-    teller.find(
+    sentence = (
         f"user {short(member.user)} was subscribed since {teller.at(watch.since)}, and of session "
         f"{short(session.session)} with {short(session.partner_of(member.user))} ({teller.seen(session.first)}) "
         f"{late}; "
-        f"it must come within {facts.budgets.notify:g} s (he was still connected at {teller.at(proof.t0)})",
-        users=(member.user,), sessions=(session.session,), at=due,
-        witness=(watch.op, session.first.op, pushes[0] if pushes else None, proof),
-    )  # fmt: skip
-    return True
+        f"it must come within {facts.budgets.notify:g} s (he was still connected at {teller.at(proof.t0)})"
+    )
+    witness = (watch.op, session.first.op, pushes[0] if pushes else None, proof)
+    return Breach(session.born_after, due, sentence, (member.user,), witness, sessions=(session.session,))
 
 
 def no_lost_wake_up(facts: Facts) -> CheckResult:
@@ -83,34 +92,65 @@ def no_lost_wake_up(facts: Facts) -> CheckResult:
 
     Every two users are compatible: a mode that prefers buddies falls back to anybody.
     """
+    breaches, windows = matched_in_time(facts)
+    detail = "users outside this history take part" if facts.foreigners else ""
+    if not windows and not detail:
+        detail = "nobody's wait is proven by an empty poll or by its match"
+    findings = in_peace(facts, "MM-L2", breaches)
+    return CheckResult(requirement="MM-L2", checked=len(windows), findings=findings, detail=detail)
+
+
+def matched_in_time(facts: Facts) -> Counted:
+    """The pairs who waited side by side for too long, and the proven waits."""
     teller = Teller(facts, "MM-L2")
-    hidden = Hidden(facts)
-    waits = certain_waits(facts, hidden)
-    late = sorted(
-        (wait for wait in waits if wait.start + facts.budgets.match < wait.proven), key=lambda wait: wait.start
-    )
-    open_waits: list[tuple[float, int, Wait]] = []
-    for at, wait in enumerate(late):
-        start = wait.start + facts.budgets.match
+    waits = certain_waits(facts, Hidden(facts))
+    breaches = [_lost_wake_up(teller, facts, pair) for pair in waited_in_vain(facts, waits)]
+    windows = [(wait.start, wait.proven) for wait in waits if wait.proof is not None]
+    return breaches, ([] if facts.foreigners else windows)
+
+
+def waited_in_vain(facts: Facts, waits: list[Wait]) -> list[SideBySide]:
+    """Each two waits that overlap for longer than `match` in a time that no fault touches, each wait told once."""
+    shadows, allowed = Shadows(facts), facts.budgets.match
+    late = [
+        (start + allowed, end, wait)
+        for wait in waits
+        for start, end in shadows.pieces(wait.start, wait.proven)
+        if start + allowed < end
+    ]
+    late.sort(key=lambda piece: piece[0])
+    pairs: list[SideBySide] = []
+    open_waits: list[tuple[float, int, float, Wait]] = []
+    for at, (start, end, wait) in enumerate(late):
         while open_waits and open_waits[0][0] <= start:
             heappop(open_waits)
-        if open_waits and open_waits[0][2].user is not wait.user:
-            _tell_lost(teller, facts, heappop(open_waits)[2], wait)
+        if open_waits and open_waits[0][3].user is not wait.user:
+            until, _, _, other = heappop(open_waits)
+            pairs.append(SideBySide(other, wait, start - allowed, min(until, end)))
         else:
-            heappush(open_waits, (wait.proven, at, wait))
-    detail = "users outside this history take part" if hidden.foreigners else ""
-    checked = 0 if hidden.foreigners else sum(wait.proof is not None for wait in waits)
-    return CheckResult(requirement="MM-L2", checked=checked, findings=tuple(teller.findings), detail=detail)
+            heappush(open_waits, (end, at, start, wait))
+    return pairs
 
 
-def _tell_lost(teller: Teller, facts: Facts, one: Wait, other: Wait) -> None:
-    start, end = max(one.start, other.start), min(one.proven, other.proven)
-    teller.find(
-        f"users {short(one.user.user)} and {short(other.user.user)} waited side by side for {end - start:.3f} s, from "
-        f"{teller.at(start)} to {teller.at(end)}, and were not matched; {facts.budgets.match:g} s are allowed",
-        users=(one.user.user, other.user.user), at=start + facts.budgets.match,
-        witness=(one.join, other.join, one.proof, other.proof),
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """Two users who both certainly waited from `start` to `end`; the later of them came second."""
+
+    earlier: Wait
+    later: Wait
+    start: float
+    end: float
+
+
+def _lost_wake_up(teller: Teller, facts: Facts, pair: SideBySide) -> Breach:
+    one, other = pair.earlier, pair.later
+    sentence = (
+        f"users {short(one.user.user)} and {short(other.user.user)} waited side by side for "
+        f"{pair.end - pair.start:.3f} s, from {teller.at(pair.start)} to {teller.at(pair.end)}, and were not matched; "
+        f"{facts.budgets.match:g} s are allowed"
+    )
+    witness = (one.join, other.join, one.proof, other.proof)
+    return Breach(pair.start, pair.start + facts.budgets.match, sentence, (one.user.user, other.user.user), witness)
 
 
 def nobody_left_over(facts: Facts) -> CheckResult:
@@ -126,7 +166,10 @@ def nobody_left_over(facts: Facts) -> CheckResult:
         return CheckResult(requirement="MM-L3", checked=0, detail=detail)
     waits = certain_waits(facts, hidden)
     told: set[frozenset[str]] = set()
+    shadows = Shadows(facts)
     for drain in facts.drains:
+        if not shadows.clear(drain.t0, drain.t1 if drain.t1 is not None else math.inf):
+            continue
         left = {wait.user.user: (wait, poll) for wait in waits if (poll := _left_at(wait, drain, facts)) is not None}
         explained = len(hidden.suspects - left.keys()) + len(facts.stray_ends)
         names = frozenset(left)
@@ -157,12 +200,12 @@ def _left_at(wait: Wait, drain: Op, facts: Facts) -> Op | None:
 
 def partner_is_told(facts: Facts) -> CheckResult:
     """MM-L5: when a user vanishes, his partner is told, or no longer shown the session, within `disconnect`."""
-    teller = Teller(facts, "MM-L5")
+    teller, shadows = Teller(facts, "MM-L5"), Shadows(facts)
     checked = 0
     watches: dict[str, Watches] = {}
     for user in facts.users.values():
         for gone in user.breaks:
-            if gone.op.op != "disconnect":
+            if gone.op.op != "disconnect" or not shadows.clear(gone.start, _deadline(gone, facts)):
                 continue
             for session in _sessions_at(user, gone.start):
                 partner = facts.users.get(session.partner_of(user.user))
@@ -238,11 +281,3 @@ def _hears(
 def _shows(poll: Op, session: SessionFacts) -> bool:
     sight = sighting_of(poll)
     return sight is not None and sight.active and sight.session == session.session
-
-
-LIVENESS: dict[str, Callable[[Facts], CheckResult]] = {
-    "MM-L1": both_are_notified,
-    "MM-L2": no_lost_wake_up,
-    "MM-L3": nobody_left_over,
-    "MM-L5": partner_is_told,
-}

@@ -12,7 +12,13 @@ from harness.results.finding import Finding
 
 _MOST_WITNESSES = 1000
 """Findings of one requirement beyond so many keep their sentence and lose their witness, to save memory."""
-_WAYS = {"push": "by push", "poll": "by poll", "join": "in the reply to a join"}
+_WAYS = {
+    "push": "by push",
+    "poll": "by poll",
+    "join": "in the reply to a join",
+    "look": "by its id",
+    "fetch": "by its id",
+}
 
 
 def short(name: str) -> str:
@@ -40,8 +46,10 @@ class Teller:
         """How long a session certainly lasted, with the reason."""
         if session.seen_active >= session.active_until:
             return f"still shown active by a poll at {self.at(session.seen_active)}"
-        if session.ender is None or math.isinf(session.active_until):
+        if math.isinf(session.active_until):
             return "never ended"
+        if session.ender is None or session.ender.start > session.active_until:
+            return f"not old enough to end before {self.at(session.active_until)}"
         op = session.ender.op
         return f"not touched before the {op.op} of {short(op.user)} at {self.at(session.ender.start)}"
 

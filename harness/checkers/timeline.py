@@ -16,10 +16,16 @@ from itertools import accumulate
 from harness.history.op import Op, Outcome, Via
 from harness.target import Budgets, Capabilities
 
-SIGHTS = frozenset({"poll", "push", "join"})
+SIGHTS = frozenset({"poll", "push", "join", "look", "fetch"})
 _BREAKS = frozenset({"disconnect", "lost"})
 _NO_LIFE = frozenset({"disconnect", "lost", "drain", "fault", "push", "told", "signal_recv", "unsubscribe"})
 """Ops that are no sign of life: what was heard, and what stayed within the harness."""
+_UNSURE_LIFE = _NO_LIFE | {"look", "fetch", "entry", "befriend", "probe"}
+"""Ops that a target need not count as signs of life."""
+_RARE = frozenset(
+    {"fault", "look", "status", "entry", "befriend", "probe", "signal_send", "signal_recv", "fetch", "connect"}
+)
+"""Ops that some checkers want by kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,8 @@ class UserFacts:
     polls: list[Op]
     empties: list[Op]
     """Polls that showed no session."""
+    statuses: list[Op]
+    """When he asked where he stands, whether or not he was told."""
     life: list[tuple[float, float]]
     """When he may have counted as alive: from each sign of life to its latest moment + TTL + tolerance, merged."""
     signs: list[Op]
@@ -164,6 +172,10 @@ class Facts:
     """When the last op ended."""
     budgets: Budgets
     capabilities: Capabilities
+    kinds: dict[str, list[Op]]
+    """The ops of some rarer kinds, each list ordered by start."""
+    fresh: bool
+    """Users brought nothing from an earlier run."""
     foreigners: bool
     """Sessions name users of whom the history holds no op: strangers take part, and hide things from us."""
 
@@ -189,7 +201,7 @@ def sighting_of(op: Op) -> Sight | None:
         active=shown.get("status") in {None, "active"},
         live=live,
         since=op.t0 if live else -math.inf,
-        known=end if live else op.t0,
+        known=end,
     )
 
 
@@ -205,12 +217,15 @@ def sort_history(ops: Iterable[Op], budgets: Budgets, capabilities: Capabilities
     sights: dict[str, list[Sight]] = {}
     ends: dict[str, list[Effect]] = {}
     drains: list[Op] = []
+    kinds: dict[str, list[Op]] = {}
     ordered = sorted(ops, key=lambda op: op.t0)
     for op in ordered:
         if op.op == "drain":
             drains.append(op)
         elif op.user:
             by_user.setdefault(op.user, []).append(op)
+        if op.op in _RARE:
+            kinds.setdefault(op.op, []).append(op)
         if op.op == "end" and op.outcome is not Outcome.FAIL:
             ends.setdefault(str(op.value.get("id")), []).append(effect_of(op))
         sight = sighting_of(op)
@@ -225,6 +240,8 @@ def sort_history(ops: Iterable[Op], budgets: Budgets, capabilities: Capabilities
         end=max((op.t1 if op.t1 is not None else op.t0 for op in ordered), default=0.0),
         budgets=budgets,
         capabilities=capabilities,
+        kinds=kinds,
+        fresh=fresh_users,
         foreigners=False,
     )
     _link(facts)
@@ -281,8 +298,9 @@ def _user_facts(user: str, ops: list[Op], budgets: Budgets, fresh: bool) -> User
         enders=Effects([*(joins[1:] if alone else joins), *leaves, *breaks]),
         polls=polls,
         empties=[op for op in polls if not op.value.get("session")],
+        statuses=[op for op in ops if op.op == "status"],
         life=_life(ops, budgets.queue_ttl + budgets.tolerance, fresh),
-        signs=[op for op in ops if op.outcome is Outcome.OK and op.via is not Via.SELF and op.op not in _NO_LIFE],
+        signs=[op for op in ops if op.outcome is Outcome.OK and op.via is not Via.SELF and op.op not in _UNSURE_LIFE],
         devices={op.device: op.t0 for op in reversed(ops)},
         told={str(op.value.get("id")): op for op in reversed(ops) if op.op == "told"},
     )

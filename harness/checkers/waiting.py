@@ -28,6 +28,8 @@ class Wait:
     start: float
     limit: float
     """Nothing that is known can have ended his wait before."""
+    alive: float
+    """As `limit`, if the target cannot have dropped him: what he was told of that is left out."""
     proven: float
     """He certainly waited until then."""
     proof: Op | None
@@ -87,7 +89,8 @@ def _waits_of(user: UserFacts, facts: Facts, hidden: Hidden) -> list[Wait]:
         limit = min(limit, following.start if following else math.inf)
         if at < len(starts):
             limit = min(limit, first_birth[at])
-        wait = Wait(user, join.op, join.until, limit, limit, None)
+        alive, limit = limit, min(limit, _dropped_after(user, join, facts))
+        wait = Wait(user, join.op, join.until, limit, alive, limit, None)
         if user.accounted and at < len(starts):
             wait.proof = user.sessions[at].first.op
         else:
@@ -107,6 +110,25 @@ def _alive_until(user: UserFacts, join: Effect, facts: Facts) -> float:
             break
         alive = max(alive, op.t0 + lasts)
     return alive
+
+
+def _dropped_after(user: UserFacts, join: Effect, facts: Facts) -> float:
+    """The earliest moment at which he can have been dropped, where he was told so after this join; else infinite.
+
+    An entry that lives for a fixed time, whatever its user does, lives for the TTL; it was there when he was told that
+    he waits.
+    """
+    told = next((op for op in user.statuses if tells_drop(op) and (op.t1 or op.t0) >= join.start), None)
+    if told is None:
+        return math.inf
+    waiting = [op.t0 for op in user.statuses if op.t0 < told.t0 and op.value.get("state") == "waiting"]
+    full = join.start + facts.budgets.queue_ttl - facts.budgets.tolerance
+    return max([join.start, *waiting[-1:], *([full] if (told.t1 or told.t0) >= full else [])])
+
+
+def tells_drop(op: Op) -> bool:
+    """Whether a status tells a user that he does not stand in the queue."""
+    return op.outcome is Outcome.OK and op.value.get("state") in {"expired", "idle"}
 
 
 def _last_empty(user: UserFacts, start: float, limit: float, hidden: float) -> Op | None:

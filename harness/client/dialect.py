@@ -158,6 +158,9 @@ class Dialect(Protocol):
     async def leave(self, account: Account) -> int:
         """Takes the user out of the queue; returns the HTTP status."""
 
+    async def status(self, account: Account) -> str:
+        """Where the user stands: `waiting`, `matched`, `expired` or `idle`; refused where the target does not tell."""
+
     async def active_session(self, account: Account) -> SessionSeen | None:
         """The poll: an active session of the user, or None."""
 

@@ -174,6 +174,19 @@ class Participant:
             self._search.found(result.value)
         return result.value
 
+    async def status(self) -> str | None:
+        """Asks where he stands: `waiting`, `matched`, `expired`, `idle`; None where the target does not tell.
+
+        A waiter learns so that he was dropped (MM-L4); `status {state}` is recorded, refused where nobody tells.
+        """
+        call = self._recorder.begin("status", Via.HTTP)
+        return (await attempt(call, self._dialect.status(self.account), lambda state: {"state": state})).value
+
+    async def look(self, session_id: str) -> SessionSeen | None:
+        """Asks for one session by its id, whatever its status; None where it is hidden, gone, or the call failed."""
+        call = self._recorder.begin("look", Via.HTTP, id=session_id)
+        return (await attempt(call, self._dialect.session(self.account, session_id), _show_session)).value
+
     async def next_match(self, patience: float) -> SessionSeen | None:
         """The match of the last join, by push, join reply or poll, whichever is first; then unsubscribes.
 

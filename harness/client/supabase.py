@@ -23,7 +23,7 @@ from harness.client.dialect import (
 from harness.client.http import Answer, call
 from harness.client.reachability import probe
 from harness.client.realtime import Socket, Subscription
-from harness.protocol.changes import Change, MessageSeen, SessionSeen, match_of, message_of, session_of
+from harness.protocol.changes import Change, MessageSeen, SessionSeen, match_of, message_of, session_of, status_of
 from harness.protocol.channel import Binding, Changed, Channel, Closed, Happening, Joined, Ready, Refused
 from harness.protocol.malformed import Malformed
 from harness.protocol.phoenix import Vsn
@@ -73,6 +73,11 @@ class SupabaseDialect:
         """`POST /api/matching/leave`."""
         return (await self._matching(account, "leave", {})).status
 
+    async def status(self, account: Account) -> str:
+        """`GET /api/matching/status`, which a hardened target offers; the documented one answers 404."""
+        body = (await self._matching(account, "status", None)).body
+        return _read(lambda: status_of(body))
+
     async def active_session(self, account: Account) -> SessionSeen | None:
         """The document's poll: the first active session that names the user."""
         return _first(await self._rest(account, active_session_of(account.user)), session_of)
@@ -105,10 +110,12 @@ class SupabaseDialect:
     def _socket_url(self) -> str:
         return f"{self._target.realtime_url}?apikey={quote(self._target.anon_key)}&vsn={self._vsn}"
 
-    async def _matching(self, account: Account, verb: str, body: dict[str, Any]) -> Answer:
+    async def _matching(self, account: Account, verb: str, body: dict[str, Any] | None) -> Answer:
+        """A call of the application's own API; a GET where there is nothing to say."""
         await self._accounts.refresh_if_stale(account)
         headers = {"Authorization": f"Bearer {account.access_token}"}
-        return await call(self._http, "POST", f"{self._target.api_url}/matching/{verb}", headers, body)
+        method = "GET" if body is None else "POST"
+        return await call(self._http, method, f"{self._target.api_url}/matching/{verb}", headers, body)
 
     async def _rest(self, account: Account, request: RestCall) -> Answer:
         await self._accounts.refresh_if_stale(account)

@@ -42,11 +42,17 @@ class Op:
     - poll: `{session}` or `{session: None}`; push: `{session, event}`
     - end: `{id}`; told: `{id, by}` (the partner learned that session `id` is over)
     - disconnect: `{kind: "close" | "silent"}`; lost: `{reason}` (the socket broke); back: `{}`; heartbeat: `{}`
-    - signal_send: `{id, seq, type}`; signal_recv: `{id, sender, seq, type}`
+    - look: `{id, session}`, one session asked for by its id, whatever its status; `session` is None where it is hidden
+    - status: `{state}`, where the target says the user stands: `waiting`, `matched`, `expired` or `idle`
+    - entry: `{present}`, whether the user's queue row was there (his own row over REST, or any by database)
+    - befriend: `{buddy}`, the two are accepted buddies from now on
+    - probe: `{table, action, id, members, rows}`, somebody's attempt at rows: how many he saw or changed
+    - signal_send: `{id, seq, type}`; signal_recv: `{id, sender, seq, type, message, by, channel}`
+    - fetch: `{id, rows, session}`, all messages of a session and its row, so that none is missed
     - connect: `{id, role, stage}` and times of the stages
-    - drain: `{}` from the last arrival to the end of waiting; fault: `{kind}`
+    - drain: `{}` from the last arrival to the end of waiting; fault: `{kind}` until it is over
 
-    where `session` is `{id, user1, user2, status}`.
+    where `session` is `{id, user1, user2, status, offerer}`.
     """
 
     n: int

@@ -38,8 +38,10 @@ class SessionSeen:
         return self.user2 if user == self.user1 else self.user1
 
     def value(self) -> dict[str, str]:
-        """As it stands in a history: `{id, user1, user2, status}`."""
-        return {"id": self.id, "user1": self.user1, "user2": self.user2, "status": self.status}
+        """As it stands in a history: `{id, user1, user2, status, offerer}`."""
+        return {
+            "id": self.id, "user1": self.user1, "user2": self.user2, "status": self.status, "offerer": self.offerer,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,11 @@ def match_of(reply: Any, user: str) -> SessionSeen | None:
         return None
     id_, partner, offerer = _texts(match, "match", "session_id", "partner_id", "offerer_id")
     return SessionSeen(id_, offerer, partner if offerer == user else user, "active", offerer)
+
+
+def status_of(reply: Any) -> str:
+    """Where a user stands, from the reply to his question: `{status}`. Raises Malformed as `session_of` does."""
+    return _texts(reply, "the status", "status")[0]
 
 
 def _texts(row: Any, what: str, *keys: str) -> list[str]:

@@ -69,3 +69,5 @@ class Judgement(BaseModel):
     """Joins that overlapped another user's join in time."""
     violations: dict[str, int] = Field(default_factory=dict)
     """Findings by requirement, those with none left out."""
+    warnings: dict[str, int] = Field(default_factory=dict)
+    """As `violations`, of requirements that say SHOULD: they make nothing invalid."""

@@ -11,14 +11,17 @@ from harness.history.journal import read_history
 from harness.target import Budgets
 
 STORED = Path(__file__).with_name("histories")
-BUDGETS = Budgets(queue_ttl=6, match=1, notify=1, disconnect=3, tolerance=0.5)
+BUDGETS = Budgets(
+    queue_ttl=6, match=1, notify=1, disconnect=3, tolerance=0.5, heal=2, session_max_age=100, overtaking=2
+)
 
 
 @pytest.mark.parametrize("path", sorted(STORED.glob("bad/*.ndjson")), ids=lambda path: path.stem)
 def test_bad(path: Path) -> None:
     """The requirement in front of the file's name is broken."""
     requirement = "-".join(path.stem.split("-")[:2])
-    assert requirement in judge(read_history(path), BUDGETS).violations
+    judgement = judge(read_history(path), BUDGETS)
+    assert requirement in judgement.violations | judgement.warnings
 
 
 @pytest.mark.parametrize("path", sorted(STORED.glob("good/*.ndjson")), ids=lambda path: path.stem)

@@ -34,8 +34,10 @@ def test_the_partner_is_the_other_member() -> None:
 
 
 def test_the_value_of_a_session_has_the_keys_of_a_history() -> None:
-    """`{id, user1, user2, status}`."""
-    assert session_of(ROW).value() == {"id": "S", "user1": "A", "user2": "B", "status": "active"}
+    """`{id, user1, user2, status, offerer}`."""
+    assert session_of(ROW).value() == {
+        "id": "S", "user1": "A", "user2": "B", "status": "active", "offerer": "A",
+    }  # fmt: skip
 
 
 def test_a_message_is_read_from_its_row() -> None:
