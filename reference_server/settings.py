@@ -99,6 +99,10 @@ class Settings(BaseSettings):
     """Changes that are judged and told together at most, about."""
     subscribe_delay: float = Field(0.0, ge=0)
     """Time between the join reply and the database subscription: the SUBSCRIBED window (hosted: 1 to 3)."""
+    replay_window: float | None = Field(None, ge=0)
+    """How far back a new subscription to insertions by an `eq` filter is told of rows that still stand as they were
+    inserted: what was committed between a client's join and its subscription (hosted: not at all). Without a value by
+    engine: 0 for documented, 5 for hardened."""
     subscription_retry: float = Field(5.0, ge=0)
     """How long a database subscription that failed through no fault of its own waits, up to twice that (hosted: 5)."""
 
@@ -116,6 +120,13 @@ class Settings(BaseSettings):
     """Realtime: a socket is closed after so long without a frame of its client."""
     channelless_timeout: float = Field(600.0, gt=0)
     """Realtime: a socket is closed after so long without a channel."""
+
+    @property
+    def replayed_seconds(self) -> float:
+        """The window of `replay_window`, by engine where none is given."""
+        if self.replay_window is None:
+            return 5.0 if self.engine == "hardened" else 0.0
+        return self.replay_window
 
     @field_validator("turn_uris")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from reference_server.db import Record
 from reference_server.realtime.channel import Channel
 from reference_server.realtime.frames import Version, encode_change
 from reference_server.realtime.identity import Identity
-from reference_server.realtime.subscriptions import Subscription, SubscriptionIndex
+from reference_server.realtime.subscriptions import Subscription
 from reference_server.realtime.tables import Change, Table, View
 
 Place = tuple[int, str, int, int]
@@ -70,13 +70,15 @@ class Candidate:
     """A change and a channel that it may concern, by some of its bindings.
 
     `ids` are the bindings that match, each with the expressions that must match too and those that must not; `asks` is
-    what must be seen, None where nobody is asked.
+    what must be seen, None where nobody is asked. One that is `late` was committed before the subscription: its row
+    must stand as it was inserted.
     """
 
     change: Change
     channel: Channel
     view: View
     asks: Place | None
+    late: bool = False
     ids: list[tuple[int, tuple[tuple[Expression, bool], ...]]] = field(default_factory=list)
 
     def matching(self, matched: AbstractSet[Expression]) -> tuple[int, ...]:
@@ -94,19 +96,35 @@ class Plan:
     @property
     def xids(self) -> list[int]:
         """The transactions that must be over before anything is asked."""
-        return sorted({candidate.change.xid for candidate in self.candidates if candidate.asks})
+        return sorted({one.change.xid for one in self.candidates if one.asks or one.late})
+
+    @property
+    def late(self) -> dict[Table, list[Change]]:
+        """The insertions whose rows must stand, by table."""
+        found: dict[Table, dict[Change, None]] = {}
+        for candidate in self.candidates:
+            if candidate.late:
+                found.setdefault(candidate.change.table, {})[candidate.change] = None
+        return {table: list(changes) for table, changes in found.items()}
 
     @property
     def expressions(self) -> list[Expression]:
         """The values that must be matched against regular expressions."""
         return sorted({one for item in self.candidates for _id, asked in item.ids for one, _negate in asked})
 
-    def frames(self, seen: Seen, matched: AbstractSet[Expression] = frozenset()) -> Iterator[tuple[Channel, str]]:
+    def frames(
+        self,
+        seen: Seen,
+        matched: AbstractSet[Expression] = frozenset(),
+        standing: AbstractSet[Change] = frozenset(),
+    ) -> Iterator[tuple[Channel, str]]:
         """The frames for those who see their rows, in commit order; equal frames are encoded once."""
         encoded: dict[tuple[Change, View, Version, str, tuple[int, ...]], str] = {}
         for candidate in self.candidates:
             channel = candidate.channel
             if not channel.open or (candidate.asks is not None and candidate.asks not in seen):
+                continue
+            if candidate.late and candidate.change not in standing:
                 continue
             ids = candidate.matching(matched)
             if not ids:
@@ -119,8 +137,14 @@ class Plan:
             yield channel, frame
 
 
-def plan(changes: Iterable[Change], index: SubscriptionIndex[Channel]) -> Plan:
+Interested = Callable[[Change], Sequence[Subscription[Channel]]]
+"""The subscriptions that a change concerns."""
+
+
+def plan(changes: Iterable[Change], interested: Interested, *, replayed: bool = False) -> Plan:
     """Finds the channels that a batch of changes may concern, and what each must be asked for.
+
+    Changes that are `replayed` are all late; others are where they were committed before the subscription.
 
     Where a table's rows are guarded, everybody who passes the filters is asked for, except for a DELETE: the row is
     gone, so nobody can be asked, and everybody who passes is told (PROTOCOL 1.5, RLS semantics 3).
@@ -129,14 +153,15 @@ def plan(changes: Iterable[Change], index: SubscriptionIndex[Channel]) -> Plan:
     candidates: list[Candidate] = []
     for change in changes:
         found: dict[tuple[Channel, View], Candidate] = {}
-        for subscription in index.interested(change):
+        for subscription in interested(change):
             channel = subscription.owner
             role = channel.identity.claims.role
             view = change.table.view(role, subscription.binding.select, change.kind)
             candidate = found.get((channel, view))
             if candidate is None:
                 asks = _ask(change, channel, view, inquiries)
-                candidate = found[channel, view] = Candidate(change, channel, view, asks)
+                late = replayed or change.commit_lsn < subscription.since
+                candidate = found[channel, view] = Candidate(change, channel, view, asks, late)
             candidate.ids.append((subscription.binding.id, _asked(subscription, change)))
         candidates += found.values()
     return Plan(list(inquiries.values()), candidates)

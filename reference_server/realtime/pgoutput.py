@@ -208,6 +208,18 @@ def decode(data: bytes) -> Message:
         raise Malformed(f"message {chr(data[0])}: a text without its end") from error
 
 
+def relation_of(data: bytes) -> int:
+    """The table that an Insert, Update or Delete is about; the rest of the message is not read.
+
+    Raises:
+        Malformed: a message cut short.
+    """
+    if len(data) < 1 + _U32.size:
+        raise Malformed(f"a change of {len(data)} bytes")
+    found: int = _U32.unpack_from(data, 1)[0]
+    return found
+
+
 def _begin(reader: _Reader) -> Begin:
     return Begin(*reader.unpack(_BEGIN))
 

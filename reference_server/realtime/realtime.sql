@@ -177,6 +177,34 @@ begin
 end
 $make$;
 
+-- Which of these rows stand in their table as they were inserted? `p_rows` are the rows as `to_jsonb` writes them; the
+-- answer is the places of those that stand, numbered from 1. Asked with the owner's rights, for insertions that are told
+-- to a subscription that came after them, once the transactions `p_xids` are over. A row's `xmin` would not say it: where
+-- the insertion stood in a block with an exception handler, that is not the number of the transaction that the log names.
+create function gurukul.realtime_standing(p_table oid, p_xids bigint[], p_rows text[])
+returns setof int language plpgsql set enable_seqscan = off as $$
+declare
+    place text;
+    matches text;
+begin
+    perform gurukul.realtime_settle(p_xids);
+    select string_agg(format('t.%1$I = (u.r::jsonb ->> %1$L)::%2$s', a.attname, format_type(a.atttypid, a.atttypmod)), ' and ')
+      into matches
+      from pg_index i
+     cross join unnest(i.indkey::int2[]) k (attnum)
+      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+     where i.indrelid = p_table and i.indisprimary;
+    if matches is null then
+        return;
+    end if;
+    select format('%I.%I', nspname, relname) into place
+      from pg_class c join pg_namespace s on s.oid = c.relnamespace where c.oid = p_table;
+    return query execute format(
+        'select u.n::int from unnest($1) with ordinality u (r, n)
+          where exists (select from %s t where %s and to_jsonb(t) = u.r::jsonb)', place, matches) using p_rows;
+end
+$$;
+
 -- ---------------------------------------------------------------- private channels
 -- As in Supabase, who may use a private channel is decided by policies on this table: a SELECT policy to read, an INSERT
 -- policy to write, each for the extension `broadcast` or `presence`; `realtime.topic()` is the topic in question.

@@ -24,7 +24,6 @@ from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from reference_server.auth.tokens import TokenVerifier
-from reference_server.db import Connection as DatabaseConnection
 from reference_server.db import Database, DatabaseError, Unavailable
 from reference_server.plans import PLANS
 from reference_server.realtime import connection as effects
@@ -34,8 +33,6 @@ from reference_server.realtime.broadcast_routes import broadcast_routes
 from reference_server.realtime.channel import Channel, room_of
 from reference_server.realtime.cluster import Cluster
 from reference_server.realtime.connection import Connection, Effect
-from reference_server.realtime.delivery import Seen, plan
-from reference_server.realtime.expressions import matching
 from reference_server.realtime.feed import Feed
 from reference_server.realtime.frames import Message, Payload
 from reference_server.realtime.idle import Activity, sweep_interval
@@ -44,6 +41,7 @@ from reference_server.realtime.rooms import Rooms
 from reference_server.realtime.socket import Socket
 from reference_server.realtime.subscriptions import Binding, SubscriptionIndex
 from reference_server.realtime.tables import Change
+from reference_server.realtime.teller import Teller
 from reference_server.realtime.upgrade import RefusedUpgrade, parse_origins, read_opening, refuse
 from reference_server.sessions.liveness import Liveness
 from reference_server.settings import Settings
@@ -90,20 +88,22 @@ class Realtime:
         self._numbers = itertools.count(1)
         self._sessions: dict[int, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._index: SubscriptionIndex[Channel] = SubscriptionIndex()
+        self._index: SubscriptionIndex[Channel] = SubscriptionIndex(replays=settings.replayed_seconds > 0)
         self._empty = asyncio.Event()
         self._stopping = False
         instance = secrets.token_hex(6)
         self.quotas = Quotas(PLANS[settings.plan], monotonic, lambda: self._cluster.elsewhere)
         self._rooms = Rooms(instance, self.quotas, self._write, self._shut)
         self._cluster = Cluster(database, instance, self._rooms, lambda: self.quotas.users)
+        self._teller = Teller(self._index, self.quotas, self._write, self._subscribed)
         self._binder = Binder(database, self._bound, self._refused, retry=settings.subscription_retry)
         self._feed = Feed(
             database,
-            self._deliver,
-            lambda: bool(self._index),
+            self._teller.deliver,
+            self._index.listens,
             poll=settings.feed_poll,
             batch=settings.feed_batch,
+            replay=settings.replayed_seconds,
             instance=instance,
             hear=self._cluster.hear,
             reopened=self._cluster.greet,
@@ -305,28 +305,18 @@ class Realtime:
         self._apply(session, session.connection.shut(channel, message))
 
     def _bound(self, channel: Channel, bindings: tuple[Binding, ...], since: int) -> None:
-        session = self._sessions[channel.socket]
         channel.bindings = bindings  # the values as PostgreSQL writes them; the client's own are not needed again
-        self._index.replace(channel, bindings, since)
+        if self._teller.subscribe(channel, bindings, since, self._feed):
+            self._spawn(self._teller.replay(self._feed))
+
+    def _subscribed(self, channel: Channel) -> None:
+        session = self._sessions[channel.socket]
         self._apply(session, session.connection.subscribed(channel))
 
     def _refused(self, channel: Channel, message: str) -> None:
         session = self._sessions[channel.socket]
         self._index.remove(channel)
         self._apply(session, session.connection.refused(channel, message))
-
-    async def _deliver(self, connection: DatabaseConnection, changes: list[Change]) -> None:
-        work = plan(changes, self._index)
-        seen: Seen = set()
-        xids = work.xids
-        for inquiry in work.inquiries:
-            answers = await connection.fetch(inquiry.table.visibility, *inquiry.arguments(xids))
-            seen.update(inquiry.seen(answers))
-        expressions = work.expressions
-        matched = await matching(connection, expressions) if expressions else set()
-        for channel, frame in work.frames(seen, matched):
-            if self.quotas.take_change():
-                self._write(channel, frame)
 
 
 def _cancel_timer(channel: Channel) -> None:

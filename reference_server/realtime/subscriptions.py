@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -39,6 +39,13 @@ class Binding:
         place = f"schema: {self.schema or '*'}, table: {self.table or '*'}"
         columns = "nil" if self.select is None else "[" + ", ".join(f'"{name}"' for name in self.select) + "]"
         return f"[event: {self.kind or '*'}, {place}, filters: [{filters}], select: {columns}]"
+
+    @property
+    def anchor(self) -> Condition | None:
+        """The condition by which insertions from before the subscription are looked for; None: there is no replay."""
+        if self.kind != "INSERT" or any(condition.asked for condition in self.conditions):
+            return None
+        return next((one for one in self.conditions if one.op == "eq" and one.indexable), None)
 
 
 def binding_id(params: dict[str, Any]) -> int:
@@ -87,26 +94,32 @@ def _parse_select(select: Any) -> tuple[str, ...] | None:
 
 @dataclass(slots=True, eq=False)
 class Subscription(Generic[Owner]):
-    """A binding in force for its owner, for changes whose commit lies at or behind `since` in the log."""
+    """A binding in force for its owner, for changes whose commit lies at or behind `since` in the log.
+
+    One that `replays` is told of earlier ones as well, if their rows still stand.
+    """
 
     owner: Owner
     binding: Binding
     since: int
-    asked: tuple[Condition, ...] = field(init=False, repr=False)
-    """The conditions that PostgreSQL must be asked about when the others hold."""
+    replays: bool = False
     _tests: tuple[tuple[str, Callable[[str], bool], bool], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         conditions = self.binding.conditions
-        self.asked = tuple(condition for condition in conditions if condition.asked)
         self._tests = tuple((one.column, compile_condition(one), one.takes_null) for one in conditions)
+
+    @property
+    def asked(self) -> tuple[Condition, ...]:
+        """The conditions that PostgreSQL must be asked about when the others hold."""
+        return tuple(condition for condition in self.binding.conditions if condition.asked)
 
     def wants(self, change: Change) -> bool:
         """Whether the change passes kind, position and every condition that can be decided here.
 
         A null passes where the condition takes it, a value that the log does not hold passes none.
         """
-        if self.binding.kind not in {None, change.kind} or change.commit_lsn < self.since:
+        if self.binding.kind not in {None, change.kind} or (change.commit_lsn < self.since and not self.replays):
             return False
         for column, test, takes_null in self._tests:
             value = change.value(column)
@@ -124,6 +137,9 @@ class _Shelf(Generic[Owner]):
         # Most values have one subscription: it stands there itself, since a dict for each would cost more than it.
         self.by_value: dict[str, dict[str, Subscription[Owner] | dict[Subscription[Owner], None]]] = {}
         self.others: dict[Subscription[Owner], None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.others) or any(self.by_value.values())
 
     def add(self, subscription: Subscription[Owner]) -> None:
         condition = _index_condition(subscription)
@@ -165,9 +181,13 @@ def _index_condition(subscription: Subscription[Any]) -> Condition | None:
 
 
 class SubscriptionIndex(Generic[Owner]):
-    """Every subscription of this process, by owner, and by what a change must look like to concern it."""
+    """Every subscription of this process, by owner, and by what a change must look like to concern it.
 
-    def __init__(self) -> None:
+    Where it `replays`, subscriptions to insertions by an `eq` filter are told of earlier ones, too.
+    """
+
+    def __init__(self, *, replays: bool = False) -> None:
+        self._replays = replays
         self._shelves: dict[tuple[str | None, str | None], _Shelf[Owner]] = {}
         self._by_owner: dict[Owner, list[Subscription[Owner]]] = {}
 
@@ -178,9 +198,10 @@ class SubscriptionIndex(Generic[Owner]):
         return sum(len(subscriptions) for subscriptions in self._by_owner.values())
 
     def replace(self, owner: Owner, bindings: tuple[Binding, ...], since: int) -> None:
-        """Puts the owner's subscriptions in the place of those it had."""
+        """Puts the owner's subscriptions in the place of those it had, whose position they keep."""
+        since = min([since, *(former.since for former in self._by_owner.get(owner, ()))])
         self.remove(owner)
-        subscriptions = [Subscription(owner, binding, since) for binding in bindings]
+        subscriptions = [Subscription(owner, one, since, self._replays and one.anchor is not None) for one in bindings]
         for subscription in subscriptions:
             place = (subscription.binding.schema, subscription.binding.table)
             self._shelves.setdefault(place, _Shelf()).add(subscription)
@@ -192,12 +213,26 @@ class SubscriptionIndex(Generic[Owner]):
         for subscription in self._by_owner.pop(owner, ()):
             self._shelves[subscription.binding.schema, subscription.binding.table].remove(subscription)
 
+    def __contains__(self, owner: Owner) -> bool:
+        return owner in self._by_owner
+
+    def of(self, owner: Owner) -> Sequence[Subscription[Owner]]:
+        """The owner's subscriptions."""
+        return self._by_owner.get(owner, ())
+
+    def listens(self, schema: str, table: str) -> bool:
+        """Whether anybody has subscribed to changes of that table."""
+        return any(self._shelves.get(place) for place in _places(schema, table))
+
     def interested(self, change: Change) -> list[Subscription[Owner]]:
         """The subscriptions that a change concerns (before row security, and before what PostgreSQL is asked about)."""
-        table = change.table
         found: list[Subscription[Owner]] = []
-        for place in ((table.schema, table.name), (table.schema, None), (None, table.name), (None, None)):
+        for place in _places(change.table.schema, change.table.name):
             shelf = self._shelves.get(place)
             if shelf:
                 found += [subscription for subscription in shelf.find(change) if subscription.wants(change)]
         return found
+
+
+def _places(schema: str, table: str) -> tuple[tuple[str | None, str | None], ...]:
+    return ((schema, table), (schema, None), (None, table), (None, None))

@@ -103,7 +103,7 @@ async def test_joins_with_bad_tokens_are_refused(site: Site) -> None:
 
 async def test_the_subscription_window_is_a_setting(installed: Database) -> None:
     """What is committed between the join's reply and the database subscription is lost, as with the real server."""
-    async with running_site(installed, Settings(subscribe_delay=0.3)) as site:
+    async with running_site(installed, Settings(subscribe_delay=0.3, replay_window=0)) as site:
         one, other = await site.users(2)
         async with site.client() as client:
             await client.join(f"realtime:m:{one}", sessions_of(one), token=site.token(one))

@@ -31,7 +31,7 @@ class Listener:
 
 
 def feed_on(database: Database, listener: Listener, poll: float = 0.0, batch: int = 100) -> Feed:
-    return Feed(database, listener.deliver, lambda: listener.listening, poll=poll, batch=batch)
+    return Feed(database, listener.deliver, lambda _schema, _table: listener.listening, poll=poll, batch=batch)
 
 
 async def slots(database: Database) -> list[str]:
