@@ -47,6 +47,8 @@ class SwarmPlan:
     drain: float = 6.0
     lead: float = 4.0
     patience: float | None = None
+    at_once: int | None = None
+    """How many users can be under way at the same time, from sign-up to goodbye; None: all of them."""
 
 
 @dataclass
@@ -117,7 +119,7 @@ async def run_swarm(
         seed=plan.seed, peer_share=plan.peer_share, talk=plan.talk, drain=plan.drain, lead=plan.lead,
         patience=plan.patience, folder=str(folder), name=name,
     )  # fmt: skip
-    users = -(-len(due.arrivals) // plan.processes) * plan.processes
+    users = -(-min(len(due.arrivals), plan.at_once or len(due.arrivals)) // plan.processes) * plan.processes
     command = [
         sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--only-summary", "--exit-code-on-error=0",
         f"--host={target.api_url}", f"--users={users}", f"--spawn-rate={users}", *settings.arguments(),
