@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
@@ -16,11 +17,22 @@ JOINS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 500)
 JOIN_RESULTS = ("matched", "waiting", "rate_limited", "no_such_user", "failed", "stopping")
 
 
+@dataclass(frozen=True)
+class Description:
+    """A metric as docs/operation.md shows it; `kind` is counter, gauge or histogram."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    text: str
+
+
 class Metrics:
     """The metrics as attributes. Gauges are those of one process; where several share a port a scrape adds them up."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
+        self.described: list[Description] = []
         self.latency = self._histogram(
             "matchmaking_latency_ms", "From a user's join to his match, in milliseconds, for each member.", WAIT_MS
         )
@@ -64,10 +76,13 @@ class Metrics:
         self.cpu = self._counter("process_cpu_seconds", "User and system CPU time, in seconds.")
 
     def _histogram(self, name: str, text: str, buckets: Sequence[float] = SECONDS, *labels: str) -> Histogram:
+        self.described.append(Description(name, "histogram", labels, text))
         return Histogram(name, text, labels, buckets=buckets, registry=self._registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        self.described.append(Description(f"{name}_total", "counter", labels, text))
         return Counter(name, text, labels, registry=self._registry)
 
     def _gauge(self, name: str, text: str) -> Gauge:
+        self.described.append(Description(name, "gauge", (), text))
         return Gauge(name, text, registry=self._registry, multiprocess_mode="livesum")

@@ -25,6 +25,8 @@ from reference_server.telemetry.processes import Processes
 from reference_server.telemetry.requests import Requests
 from reference_server.telemetry.sharing import living, shared_folder
 
+EPOCH = 946_684_800
+"""Seconds from the epoch of Unix to that of PostgreSQL, 2000-01-01."""
 LAG_INTERVAL = 0.25
 SAMPLE_INTERVAL = 1.0
 """Seconds between two samples where several workers share a port: whoever is scraped knows the others' last ones."""
@@ -36,7 +38,8 @@ class Commit(Protocol):
     @property
     def commit_lsn(self) -> int: ...
     @property
-    def committed_us(self) -> int: ...
+    def committed_us(self) -> int:
+        """Microseconds since the epoch of PostgreSQL."""
 
 
 class Watched(Protocol):
@@ -153,7 +156,7 @@ class Telemetry:
         for change in changes:
             if change.commit_lsn != last:
                 last = change.commit_lsn
-                self.metrics.feed_lag.observe(max(0.0, now - change.committed_us / 1_000_000))
+                self.metrics.feed_lag.observe(max(0.0, now - EPOCH - change.committed_us / 1_000_000))
 
 
 def _merged(folder: Path) -> object:
