@@ -39,6 +39,7 @@ _CONDITION: Schema = {
     "pattern": rf"^(not\.)?(({_PLAIN})\..*|({_QUANTIFIED})\((any|all)\)\.\{{.*\}}|({'|'.join(SEARCHES)})\..*"
     rf"|in\.\([^()]*\)|is\.({'|'.join(TESTS)}))$",
 }
+_PATH = "(->[a-z_]+|->[0-9])*(->>[a-z_]+|->>[0-9])?"
 _REFUSED = {"default": answer("Refused", {"anyOf": [ref("RestError"), ref("GatewayError")]})}
 _MADE = "{}; the rows, where `Prefer: return=representation` wants them back, else no body"
 """OpenAPI cannot say that an answer has a body or has none."""
@@ -71,13 +72,17 @@ def _type(kind: str) -> Schema:
 
 
 def _order(table: Table) -> Schema:
-    term = rf"({'|'.join(table.columns)})(\.(asc|desc))?(\.nulls(first|last))?"
+    term = rf"({'|'.join(table.columns)}){_PATH}(\.(asc|desc))?(\.nulls(first|last))?"
     return query("order", {"type": "string", "pattern": rf"^{term}(,{term})*$"}, "`a.desc.nullslast,b`")
 
 
 def _select(table: Table) -> Schema:
-    item = rf"([a-z]+:)?({'|'.join(table.columns)})(::({'|'.join(sorted(CASTS))}))?"
-    return query("select", {"type": "string", "pattern": rf"^(\*|{item}(,{item})*)$"}, "`a,alias:b,c::text`")
+    item = rf"([a-z]+:)?({'|'.join(table.columns)}){_PATH}(::({'|'.join(sorted(CASTS))}))?"
+    return query(
+        "select",
+        {"type": "string", "pattern": rf"^(\*|{item}(,{item})*)$"},
+        "`a,alias:b,c::text`, and into JSON `d->e->>0`",
+    )
 
 
 def _filters(table: Table) -> tuple[Schema, ...]:

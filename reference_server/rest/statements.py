@@ -15,6 +15,7 @@ from reference_server.rest.tree import (
     TESTS,
     Comparison,
     Condition,
+    Field,
     Is,
     Logic,
     Membership,
@@ -157,7 +158,7 @@ def _select(table: Table, source: str, query: Query, parameters: _Parameters, st
     where = _where(table, query, parameters)
     limit = parameters.add(min(MAX_ROWS, query.limit if query.limit is not None else MAX_ROWS))
     text = (
-        f"select {columns} from {source}{where}{_order(table, query)}"
+        f"select {columns} from {source}{where}{_order(table, query, parameters)}"
         f" limit {limit}::bigint offset {parameters.add(query.offset)}::bigint"
     )
     if strip_nulls:
@@ -176,7 +177,7 @@ def _change(
     if returning == "nothing":
         columns, rows = "1 as one", "''"
     else:
-        items = _items(table, query) if returning == "rows" else tuple(Selected(name) for name in table.key)
+        items = _items(table, query) if returning == "rows" else tuple(Selected(Field(name)) for name in table.key)
         columns, shaped = _shape(table, items, parameters, renamed=merging)
         rows = f"{shaped}::text"
     inserted = ""
@@ -189,10 +190,10 @@ def _change(
 
 def _items(table: Table, query: Query) -> tuple[Selected, ...]:
     """What is selected, with every column in the place of `*`."""
-    every = tuple(Selected(name) for name in table.columns)
+    every = tuple(Selected(Field(name)) for name in table.columns)
     if query.select is None:
         return every
-    return tuple(item for asked in query.select for item in (every if asked.column == "*" else (asked,)))
+    return tuple(item for asked in query.select for item in (every if asked.field.column == "*" else (asked,)))
 
 
 def _shape(
@@ -202,12 +203,12 @@ def _shape(
 
     A name that the request gives is a value and never a name of the statement.
     """
-    columns = [f"{table.name}.{_column(table, item.column)}{f'::{item.cast}' if item.cast else ''}" for item in items]
-    if not renamed and not any(item.alias or item.cast for item in items):
+    columns = [_field(table, item.field, parameters)[0] + (f"::{item.cast}" if item.cast else "") for item in items]
+    if not renamed and not any(item.alias or item.cast or item.field.path for item in items):
         return ", ".join(columns), "coalesce(json_agg(answer), '[]')"
     if len(items) > MOST_NAMED:
         raise not_served(f"more than {MOST_NAMED} columns in select where one is renamed")
-    members = (f"{parameters.add(item.alias or item.column)}::text, answer.c{n}" for n, item in enumerate(items))
+    members = (f"{parameters.add(item.alias or item.field.name)}::text, answer.c{n}" for n, item in enumerate(items))
     numbered = ", ".join(f"{column} as c{n}" for n, column in enumerate(columns))
     return numbered, f"coalesce(json_agg(json_build_object({', '.join(members)})), '[]')"
 
@@ -216,6 +217,19 @@ def _column(table: Table, name: str) -> str:
     if name not in table.columns:
         raise RestError(400, "42703", f"column {table.name}.{name} does not exist")
     return name
+
+
+def _field(table: Table, field: Field, parameters: _Parameters) -> tuple[str, str]:
+    """A column, or what lies within its JSON, and PostgreSQL's name of its type. A step is a parameter as well."""
+    text, kind = f"{table.name}.{_column(table, field.column)}", table.columns[field.column]
+    if not field.path:
+        return text, kind
+    if kind != "jsonb":
+        text = f"to_jsonb({text})"
+    for step in field.path:
+        key = parameters.add(str(step.key)) + ("::text::int" if isinstance(step.key, int) else "::text")
+        text = f"({text} {'->>' if step.as_text else '->'} {key})"
+    return text, "text" if field.path[-1].as_text else "jsonb"
 
 
 def _read(table: Table, name: str, defaults: bool) -> str:
@@ -229,9 +243,9 @@ def _definitions(types: dict[str, str], names: tuple[str, ...]) -> str:
     return ", ".join(f"{name} {types[name]}" for name in names)
 
 
-def _order(table: Table, query: Query) -> str:
+def _order(table: Table, query: Query, parameters: _Parameters) -> str:
     terms = [
-        f"{table.name}.{_column(table, term.column)}{' desc' if term.descending else ''}"
+        f"{_field(table, term.field, parameters)[0]}{' desc' if term.descending else ''}"
         f"{f' nulls {term.nulls}' if term.nulls else ''}"
         for term in query.order
     ]
@@ -248,25 +262,23 @@ def _condition(table: Table, condition: Condition, parameters: _Parameters) -> s
         inner = [_condition(table, part, parameters) for part in condition.conditions]
         text = f"({f' {condition.operator} '.join(inner)})"
     else:
-        column = f"{table.name}.{_column(table, condition.column)}"
-        text = f"({_operation(column, table.columns[condition.column], condition, parameters)})"
+        field, kind = _field(table, condition.field, parameters)
+        text = f"({_operation(field, kind, condition, parameters)})"
     return f"(not {text})" if condition.negated else text
 
 
-def _operation(
-    column: str, kind: str, condition: Comparison | Search | Membership | Is, parameters: _Parameters
-) -> str:
+def _operation(field: str, kind: str, condition: Comparison | Search | Membership | Is, parameters: _Parameters) -> str:
     match condition:
         case Is():
-            return f"{column} {TESTS[condition.what]}"
+            return f"{field} {TESTS[condition.what]}"
         case Membership():
-            return f"{column} = any ({parameters.add(list(condition.values))}::text[]::{kind}[])"
+            return f"{field} = any ({parameters.add(list(condition.values))}::text[]::{kind}[])"
         case Search():
             language = f"{parameters.add(condition.language)}::text::regconfig, " if condition.language else ""
             words = f"{SEARCHES[condition.operator]}({language}{parameters.add(condition.words)}::text)"
-            return f"to_tsvector({language}{column}) @@ {words}"
+            return f"to_tsvector({language}{field}) @@ {words}"
         case Comparison():
-            return f"{column} {_comparison(condition, kind, parameters)}"
+            return f"{field} {_comparison(condition, kind, parameters)}"
 
 
 def _comparison(condition: Comparison, kind: str, parameters: _Parameters) -> str:

@@ -56,19 +56,44 @@ CASTS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
-    """One item of `select=`: `alias:column::cast`; the column `*` is every column."""
+class Step:
+    """One step into JSON: `->key` or `->index`, or with `->>` the same as text."""
+
+    key: str | int
+    as_text: bool = False
+
+
+Path = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column, or with `path` what lies within its JSON: `preferences->tags->>0`."""
 
     column: str
+    path: Path = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called where nothing else is said: the last key that is no index, else the column."""
+        keys = [step.key for step in self.path if isinstance(step.key, str)]
+        return keys[-1] if keys else self.column
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """One item of `select=`: `alias:field::cast`; the column `*` is every column."""
+
+    field: Field
     alias: str = ""
     cast: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`column=op.value` or `column=op(any).{a,b}`; `operator` is a key of COMPARISONS."""
+    """`field=op.value` or `field=op(any).{a,b}`; `operator` is a key of COMPARISONS."""
 
-    column: str
+    field: Field
     operator: str
     value: str
     negated: bool = False
@@ -77,9 +102,9 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """`column=fts(english).words`; `operator` is a key of SEARCHES, no language: the database's own."""
+    """`field=fts(english).words`; `operator` is a key of SEARCHES, no language: the database's own."""
 
-    column: str
+    field: Field
     operator: str
     words: str
     language: str = ""
@@ -88,18 +113,18 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """`column=in.(a,b)`."""
+    """`field=in.(a,b)`."""
 
-    column: str
+    field: Field
     values: tuple[str, ...]
     negated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Is:
-    """`column=is.null`; `what` is a key of TESTS."""
+    """`field=is.null`; `what` is a key of TESTS."""
 
-    column: str
+    field: Field
     what: str
     negated: bool = False
 
@@ -120,7 +145,7 @@ Condition = Comparison | Search | Membership | Is | Logic
 class Order:
     """One term of `order=`."""
 
-    column: str
+    field: Field
     descending: bool = False
     nulls: Literal["first", "last", ""] = ""
 

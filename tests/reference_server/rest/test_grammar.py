@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from reference_server.rest.errors import RestError
 from reference_server.rest.grammar import (
-    DEEPEST,
     is_filter,
     parse_filter,
     parse_logic,
@@ -17,7 +16,8 @@ from reference_server.rest.grammar import (
     parse_range,
     parse_select,
 )
-from reference_server.rest.tree import Comparison, Is, Logic, Membership, Order, Query, Search, Selected
+from reference_server.rest.reader import DEEPEST
+from reference_server.rest.tree import Comparison, Field, Is, Logic, Membership, Order, Query, Search, Selected, Step
 
 
 def test_the_poll_as_captured() -> None:
@@ -31,11 +31,11 @@ def test_the_poll_as_captured() -> None:
             ("limit", "1"),
         ]
     )
-    either = Logic("or", (Comparison("user1_id", "eq", "U"), Comparison("user2_id", "eq", "U")))
+    either = Logic("or", (Comparison(Field("user1_id"), "eq", "U"), Comparison(Field("user2_id"), "eq", "U")))
     assert query == Query(
-        select=(Selected("id"), Selected("user1_id"), Selected("user2_id")),
-        where=(either, Comparison("status", "eq", "active")),
-        order=(Order("started_at", descending=True),),
+        select=(Selected(Field("id")), Selected(Field("user1_id")), Selected(Field("user2_id"))),
+        where=(either, Comparison(Field("status"), "eq", "active")),
+        order=(Order(Field("started_at"), descending=True),),
         limit=1,
     )
 
@@ -43,28 +43,28 @@ def test_the_poll_as_captured() -> None:
 @pytest.mark.parametrize(
     ("text", "condition"),
     [
-        ("eq.1", Comparison("a", "eq", "1")),
-        ("eq.", Comparison("a", "eq", "")),
-        ("not.eq.1", Comparison("a", "eq", "1", negated=True)),
-        ("neq.x.y,(z)", Comparison("a", "neq", "x.y,(z)")),
-        ('eq."quoted"', Comparison("a", "eq", '"quoted"')),
-        ("gte.2026-01-01T00:00:00+00:00", Comparison("a", "gte", "2026-01-01T00:00:00+00:00")),
-        ("like.*x*", Comparison("a", "like", "*x*")),
-        ("is.null", Is("a", "null")),
-        ("is.NULL", Is("a", "null")),
-        ("not.is.not_null", Is("a", "not_null", negated=True)),
-        ("in.(1,2)", Membership("a", ("1", "2"))),
-        ('in.("a,b","c)","d\\"e")', Membership("a", ("a,b", "c)", 'd"e'))),
-        ("in.()", Membership("a", ())),
-        ("not.in.(1)", Membership("a", ("1",), negated=True)),
-        ("match.^x", Comparison("a", "match", "^x")),
-        ("not.isdistinct.1", Comparison("a", "isdistinct", "1", negated=True)),
-        ('cs.{"x":1}', Comparison("a", "cs", '{"x":1}')),
-        ("ov.{1,2}", Comparison("a", "ov", "{1,2}")),
-        ("eq(any).{1,2}", Comparison("a", "eq", "{1,2}", quantifier="any")),
-        ("not.like(all).{*a*,b%}", Comparison("a", "like", "{*a*,b%}", negated=True, quantifier="all")),
-        ("fts.a & b", Search("a", "fts", "a & b")),
-        ("not.plfts(english).a b", Search("a", "plfts", "a b", "english", negated=True)),
+        ("eq.1", Comparison(Field("a"), "eq", "1")),
+        ("eq.", Comparison(Field("a"), "eq", "")),
+        ("not.eq.1", Comparison(Field("a"), "eq", "1", negated=True)),
+        ("neq.x.y,(z)", Comparison(Field("a"), "neq", "x.y,(z)")),
+        ('eq."quoted"', Comparison(Field("a"), "eq", '"quoted"')),
+        ("gte.2026-01-01T00:00:00+00:00", Comparison(Field("a"), "gte", "2026-01-01T00:00:00+00:00")),
+        ("like.*x*", Comparison(Field("a"), "like", "*x*")),
+        ("is.null", Is(Field("a"), "null")),
+        ("is.NULL", Is(Field("a"), "null")),
+        ("not.is.not_null", Is(Field("a"), "not_null", negated=True)),
+        ("in.(1,2)", Membership(Field("a"), ("1", "2"))),
+        ('in.("a,b","c)","d\\"e")', Membership(Field("a"), ("a,b", "c)", 'd"e'))),
+        ("in.()", Membership(Field("a"), ())),
+        ("not.in.(1)", Membership(Field("a"), ("1",), negated=True)),
+        ("match.^x", Comparison(Field("a"), "match", "^x")),
+        ("not.isdistinct.1", Comparison(Field("a"), "isdistinct", "1", negated=True)),
+        ('cs.{"x":1}', Comparison(Field("a"), "cs", '{"x":1}')),
+        ("ov.{1,2}", Comparison(Field("a"), "ov", "{1,2}")),
+        ("eq(any).{1,2}", Comparison(Field("a"), "eq", "{1,2}", quantifier="any")),
+        ("not.like(all).{*a*,b%}", Comparison(Field("a"), "like", "{*a*,b%}", negated=True, quantifier="all")),
+        ("fts.a & b", Search(Field("a"), "fts", "a & b")),
+        ("not.plfts(english).a b", Search(Field("a"), "plfts", "a b", "english", negated=True)),
     ],
 )
 def test_filters(text: str, condition: object) -> None:
@@ -78,8 +78,8 @@ def test_nested_logic() -> None:
     assert tree == Logic(
         "or",
         (
-            Logic("and", (Comparison("a", "eq", "1"), Is("b", "null", negated=True))),
-            Logic("and", (Membership("c", ("1", "2")), Comparison("d", "eq", "x,)")), negated=True),
+            Logic("and", (Comparison(Field("a"), "eq", "1"), Is(Field("b"), "null", negated=True))),
+            Logic("and", (Membership(Field("c"), ("1", "2")), Comparison(Field("d"), "eq", "x,)")), negated=True),
         ),
         negated=True,
     )
@@ -98,16 +98,24 @@ def test_nested_logic() -> None:
         (("or", "a.eq.1"), '"failed to parse logic tree (a.eq.1)" (line 1, column 1)', 'unexpected "a" expecting "("'),
         (("or", "(a.eq.1"), '"failed to parse logic tree ((a.eq.1)" (line 1, column 8)', "unexpected end of input"),
         (("or", "()"), '"failed to parse logic tree (())" (line 1, column 2)', 'unexpected ")" expecting a column'),
-        (("order", "a.up"), '"failed to parse order (a.up)" (line 1, column 3)', 'unexpected "up"'),
+        (("order", "a.up"), '"failed to parse order (a.up)" (line 1, column 3)', 'unexpected "u" expecting asc, desc'),
+        (("order", "a.desc.last"), '"failed to parse order (a.desc.last)" (line 1, column 8)', 'unexpected "l"'),
+        (("order", "a,,b"), '"failed to parse order (a,,b)" (line 1, column 3)', "expecting a column"),
         (("limit", "99999999999"), '"failed to parse limit parameter', "expecting a whole number"),
         (("offset", "x"), '"failed to parse offset parameter (x)"', "expecting a whole number"),
         (("a", "neq(any).{1}"), '"failed to parse filter (neq(any).{1})" (line 1, column 1)', "expecting operator"),
         (("a", "eq(some).{1}"), '"failed to parse filter (eq(some).{1})" (line 1, column 1)', "expecting operator"),
         (("a", "in(any).(1)"), '"failed to parse filter (in(any).(1))" (line 1, column 1)', "expecting operator"),
-        (("select", "a:b:c"), '"failed to parse select parameter (a:b:c)"', "expecting a column"),
+        (("select", "a:b:c"), '"failed to parse select parameter (a:b:c)" (line 1, column 4)', 'unexpected ":"'),
         (("select", ":a"), '"failed to parse select parameter (:a)"', "expecting a column"),
         (("select", "a,,b"), '"failed to parse select parameter (a,,b)"', "expecting a column"),
-        (("select", "a;drop"), '"failed to parse select parameter (a;drop)"', "expecting a column"),
+        (("select", "a;drop"), '"failed to parse select parameter (a;drop)" (line 1, column 2)', 'unexpected ";"'),
+        (("select", 'a->"b'), '"failed to parse select parameter (a->"b)"', "unexpected end of input"),
+        (("select", "a->"), '"failed to parse select parameter (a->)"', "expecting a key or an index"),
+        (("select", "a)"), '"failed to parse select parameter (a))"', 'unexpected ")"'),
+        (("a->", "eq.1"), '"failed to parse filter (a->)" (line 1, column 4)', "expecting a key or an index"),
+        (("a->b)", "eq.1"), '"failed to parse filter (a->b))" (line 1, column 5)', "expecting end of input"),
+        (("or", "(a->>b)"), '"failed to parse logic tree ((a->>b))"', 'expecting "."'),
     ],
 )
 def test_refusals_say_where(pair: tuple[str, str], message: str, details: str) -> None:
@@ -123,10 +131,11 @@ def test_refusals_say_where(pair: tuple[str, str], message: str, details: str) -
     ("pair", "named"),
     [
         (("select", "id,partner:profiles(*)"), "embedding another table (select=id,partner:profiles(*))"),
-        (("select", "preferences->>x"), "a path into JSON (select=preferences->>x)"),
+        (("select", "...profiles(*)"), "embedding another table (select=...profiles(*))"),
+        (("select", "profiles!inner(id)"), "embedding another table (select=profiles!inner(id))"),
+        (("order", "profiles(id).desc"), "an order by another table (order=profiles(id).desc)"),
         (("profiles.id", "eq.1"), "a filter on another table ('profiles.id')"),
-        (("preferences->>x", "eq.1"), "a path into JSON ('preferences->>x')"),
-        (("or", "(preferences->>x.eq.1)"), "a path into JSON ('(preferences->>x.eq.1)')"),
+        (("profiles.tags->>0", "eq.1"), "a filter on another table ('profiles.tags->>0')"),
     ],
 )
 def test_what_is_not_served_is_named(pair: tuple[str, str], named: str) -> None:
@@ -135,6 +144,60 @@ def test_what_is_not_served_is_named(pair: tuple[str, str], named: str) -> None:
         parse_query([pair])
     assert (caught.value.status, caught.value.code) == (400, "PGRST127")
     assert caught.value.details == f"{named} is not served by this server"
+
+
+def path(text: str) -> Field:
+    """The field of a select that has only that."""
+    (item,) = parse_select(text) or ()
+    return item.field
+
+
+@pytest.mark.parametrize(
+    ("text", "steps", "name"),
+    [
+        ("a->b", (Step("b"),), "b"),
+        ("a->>b", (Step("b", as_text=True),), "b"),
+        ("a->b->c->>d", (Step("b"), Step("c"), Step("d", as_text=True)), "d"),
+        ("a->0->>-1", (Step(0), Step(-1, as_text=True)), "a"),
+        ("a->b->>2", (Step("b"), Step(2, as_text=True)), "b"),
+        ("a->2b", (Step("2b"),), "2b"),
+        ("a->b-c", (Step("b-c"),), "b-c"),
+        ("a->b c'--;", (Step("b c'--;"),), "b c'--;"),
+        ('a->"x.y->z,(\\"1\\")"', (Step('x.y->z,("1")'),), 'x.y->z,("1")'),
+        ('a->>"0"', (Step("0", as_text=True),), "0"),
+    ],
+)
+def test_paths_into_json(text: str, steps: tuple[Step, ...], name: str) -> None:
+    """Keys, indices and quoted keys; the answer's member is called by the last key, or else by the column."""
+    assert path(text) == Field("a", steps)
+    assert path(text).name == name
+
+
+def test_paths_in_every_part_of_a_query() -> None:
+    """A path stands wherever a column can: selected (with an alias and a cast), compared, in logic, ordered."""
+    tags = Field("a", (Step("tags"), Step(0, as_text=True)))
+    query = parse_query(
+        [
+            ("select", "first:a->tags->>0::text,id"),
+            ("a->tags->>0", "not.in.(x,y)"),
+            ("or", "(a->tags->>0.eq.x,not.and(a->tags->>0.is.null,b.eq.1))"),
+            ("order", "a->tags->>0.desc.nullslast,b"),
+        ]
+    )
+    inner = Logic("and", (Is(tags, "null"), Comparison(Field("b"), "eq", "1")), negated=True)
+    assert query == Query(
+        select=(Selected(tags, "first", "text"), Selected(Field("id"))),
+        where=(Membership(tags, ("x", "y"), negated=True), Logic("or", (Comparison(tags, "eq", "x"), inner))),
+        order=(Order(tags, descending=True, nulls="last"), Order(Field("b"))),
+    )
+
+
+@pytest.mark.parametrize("text", ["count()", "id.count()", "n:id.max()", "a,id.sum()::text"])
+def test_aggregates_are_not_allowed(text: str) -> None:
+    """As on Supabase, an aggregate in select is PGRST123."""
+    with pytest.raises(RestError, match="Use of aggregate functions is not allowed") as caught:
+        parse_select(text)
+    assert (caught.value.status, caught.value.code) == (400, "PGRST123")
 
 
 def test_logic_has_a_floor() -> None:
@@ -148,30 +211,38 @@ def test_select_and_order() -> None:
     """`*` and nothing mean every column; an order has a direction and a place for nulls."""
     assert parse_select("*") is None
     assert parse_select("") is None
-    assert parse_select("a, b") == (Selected("a"), Selected("b"))
-    assert parse_select("*,x:a::text,b::int") == (Selected("*"), Selected("a", "x", "text"), Selected("b", "", "int"))
-    assert parse_order("a.desc.nullslast,b") == (Order("a", descending=True, nulls="last"), Order("b"))
+    assert parse_select("a, b") == (Selected(Field("a")), Selected(Field("b")))
+    assert parse_select("*,x:a::text,b::int") == (
+        Selected(Field("*")),
+        Selected(Field("a"), "x", "text"),
+        Selected(Field("b"), "", "int"),
+    )
+    assert parse_order("a.desc.nullslast,b") == (Order(Field("a"), descending=True, nulls="last"), Order(Field("b")))
 
 
-_TEXT = st.text(alphabet='abeqinotrd.,()"\\*123 ', max_size=40)
+_TEXT = st.text(alphabet='abeqinotrd.,()"\\*123 ->:', max_size=40)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["select", "order", "limit", "or", "and", "columns", "a"]), _TEXT)))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["select", "order", "limit", "or", "and", "columns", "a", "a->b", "a->"]), _TEXT)
+    )
+)
 def test_any_query_is_read_or_refused(pairs: list[tuple[str, str]]) -> None:
     """Whatever the query string, the grammar answers with a tree or with its own error."""
     try:
         assert isinstance(parse_query(pairs), Query)
     except RestError as error:
-        assert error.code in {"PGRST100", "PGRST103", "PGRST127", "42704"}
+        assert error.code in {"PGRST100", "PGRST103", "PGRST123", "PGRST127", "42704"}
 
 
 def test_a_list_in_logic_keeps_its_commas() -> None:
     """In braces commas and parentheses belong to the value; after them the logic goes on."""
     tree = parse_logic("or", '(a.cs.{"x":{"y":[1,2]}},b.eq(any).{1,2},c.eq.3)')
     assert tree.conditions == (
-        Comparison("a", "cs", '{"x":{"y":[1,2]}}'),
-        Comparison("b", "eq", "{1,2}", quantifier="any"),
-        Comparison("c", "eq", "3"),
+        Comparison(Field("a"), "cs", '{"x":{"y":[1,2]}}'),
+        Comparison(Field("b"), "eq", "{1,2}", quantifier="any"),
+        Comparison(Field("c"), "eq", "3"),
     )
 
 

@@ -328,6 +328,13 @@ REFUSALS = [
     ("GET", "messages?content=match.(", None, 400, "2201B", "invalid regular expression"),
     ("GET", "messages?content=eq(any).x", None, 400, "22P02", 'malformed array literal: "x"'),
     ("GET", "messages?content=cs.x", None, 404, "42883", "operator does not exist: text @> text"),
+    ("GET", "waiting_queue?preferences->a=like.x", None, 404, "42883", "operator does not exist: jsonb ~~ text"),
+    ("GET", "waiting_queue?preferences->a=eq.x", None, 400, "22P02", "invalid input syntax for type json"),
+    ("GET", "waiting_queue?select=preferences->>a->b", None, 404, "42883", "operator does not exist: text -> text"),
+    ("GET", "waiting_queue?select=preferences->99999999999", None, 400, "22003", 'value "99999999999" is out of'),
+    ("GET", "waiting_queue?select=preferences->%00", None, 400, "22021", "invalid byte sequence"),
+    ("GET", "waiting_queue?select=nope->a", None, 400, "42703", "column waiting_queue.nope does not exist"),
+    ("GET", "messages?select=id.count()", None, 400, "PGRST123", "Use of aggregate functions is not allowed"),
     ("GET", "messages?select=id::regclass", None, 400, "42704", 'type "regclass" does not exist'),
 ]
 """Method, path, body; status, code and how the message begins."""
@@ -452,6 +459,41 @@ async def test_renamed_columns(world: World) -> None:
     path = f"chat_sessions?id=eq.{world.session}&select=how:status"
     changed = await world.call("PATCH", path, {"status": "ended"}, by=world.ada, **BACK)
     assert changed.json == [{"how": "ended"}]
+
+
+async def test_paths_into_json(world: World) -> None:
+    """What lies within a column's JSON is selected, compared, cast and ordered by, and comes back of a change."""
+    wishes = {"level": 7, "tags": ["maths", "music"], "place": {"city": 'Ada\'s "town"'}}
+    row = {"user_id": str(world.ada), "preferences": wishes}
+    path = "waiting_queue?select=preferences->place->>city"
+    made = await world.call("POST", path, row, by=world.ada, **BACK)
+    assert (made.status, made.json) == (201, [{"city": wishes["place"]["city"]}])
+    selected = {
+        "preferences->tags->>1": {"tags": "music"},
+        "preferences->tags->-1": {"tags": "music"},
+        "preferences->tags": {"tags": ["maths", "music"]},
+        "preferences->nothing->>there": {"there": None},
+        "height:preferences->>level::int": {"height": 7},
+        "user_id->>x": {"x": None},
+        "preferences->>x'%3B drop table messages--": {"x'; drop table messages--": None},
+    }
+    for select, expected in selected.items():
+        answer = await world.call("GET", f"waiting_queue?select={select.replace(' ', '%20')}", by=world.ada)
+        assert (answer.status, answer.json) == (200, [expected]), select
+    found = {
+        "preferences->>level=eq.7": 1,
+        "preferences->level=gt.6": 1,
+        "preferences->level=eq.8": 0,
+        "preferences->tags->>0=in.(maths,arts)": 1,
+        "preferences->place->>city=like.Ada*": 1,
+        "preferences->tags=cs.[%22music%22]": 1,
+        "preferences->x=is.null": 1,
+        "or=(preferences->>x.eq.1,preferences->tags->>0.eq.maths)": 1,
+        "order=preferences->>level.desc.nullslast": 1,
+    }
+    for condition, rows in found.items():
+        answer = await world.call("GET", f"waiting_queue?select=id&{condition}", by=world.ada)
+        assert (answer.status, len(answer.json)) == (200, rows), (condition, answer.body)
 
 
 async def test_nulls_can_be_left_out(world: World) -> None:

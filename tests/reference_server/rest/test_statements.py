@@ -9,15 +9,21 @@ from hypothesis import strategies as st
 from reference_server.rest import statements
 from reference_server.rest.catalogue import Table
 from reference_server.rest.errors import RestError
-from reference_server.rest.tree import COMPARISONS, Comparison, Logic, Membership, Order, Query, Search, Selected
+from reference_server.rest.tree import COMPARISONS, Comparison, Field, Logic, Membership, Order, Query, Search, Selected
 
 TABLE = Table("t", {"id": "uuid", "name": "text"}, ("id",))
 
 
 def test_select() -> None:
     """A query becomes one statement that answers with one row of JSON text and a number."""
-    either = Logic("or", (Comparison("id", "eq", "x"), Membership("id", ("y", "z"), negated=True)))
-    query = Query((Selected("id"),), (either, Comparison("name", "ilike", "a*")), (Order("name", True, "last"),), 5, 2)
+    either = Logic("or", (Comparison(Field("id"), "eq", "x"), Membership(Field("id"), ("y", "z"), negated=True)))
+    query = Query(
+        (Selected(Field("id")),),
+        (either, Comparison(Field("name"), "ilike", "a*")),
+        (Order(Field("name"), True, "last"),),
+        5,
+        2,
+    )
     statement = statements.select(TABLE, query)
     assert statement.parameters == ("x", ["y", "z"], "a%", 5, 2)
     assert (
@@ -35,10 +41,10 @@ def test_rows_have_a_ceiling() -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        Query(select=(Selected("nope"),)),
-        Query(where=(Comparison("nope", "eq", "1"),)),
-        Query(where=(Logic("or", (Membership("nope", ()),)),)),
-        Query(order=(Order("nope"),)),
+        Query(select=(Selected(Field("nope")),)),
+        Query(where=(Comparison(Field("nope"), "eq", "1"),)),
+        Query(where=(Logic("or", (Membership(Field("nope"), ()),)),)),
+        Query(order=(Order(Field("nope")),)),
     ],
 )
 def test_unknown_columns_never_reach_a_statement(query: Query) -> None:
@@ -51,8 +57,8 @@ def test_unknown_columns_never_reach_a_statement(query: Query) -> None:
 @given(st.text(), st.sampled_from(sorted(COMPARISONS)), st.lists(st.text(), max_size=3))
 def test_values_are_never_text_of_a_statement(value: str, operator: str, values: list[str]) -> None:
     """The text of a statement is the same whatever the values are."""
-    query = Query(where=(Comparison("name", operator, value), Membership("id", tuple(values))))
-    plain = Query(where=(Comparison("name", operator, "x"), Membership("id", ())))
+    query = Query(where=(Comparison(Field("name"), operator, value), Membership(Field("id"), tuple(values))))
+    plain = Query(where=(Comparison(Field("name"), operator, "x"), Membership(Field("id"), ())))
     assert statements.select(TABLE, query).text == statements.select(TABLE, plain).text
     body = statements.insert(TABLE, Query(), value, ("id",), None, returning="rows")
     assert body.text == statements.insert(TABLE, Query(), "", ("id",), None, returning="rows").text
@@ -61,15 +67,15 @@ def test_values_are_never_text_of_a_statement(value: str, operator: str, values:
 @given(st.text(), st.text(), st.text())
 def test_names_that_a_request_gives_are_never_text_of_a_statement(alias: str, words: str, language: str) -> None:
     """The name of a renamed column, the words of a search and their language are parameters like other values."""
-    query = Query((Selected("id", alias or "x"),), (Search("name", "fts", words, language or "x"),))
-    plain = Query((Selected("id", "y"),), (Search("name", "fts", "y", "y"),))
+    query = Query((Selected(Field("id"), alias or "x"),), (Search(Field("name"), "fts", words, language or "x"),))
+    plain = Query((Selected(Field("id"), "y"),), (Search(Field("name"), "fts", "y", "y"),))
     assert statements.select(TABLE, query).text == statements.select(TABLE, plain).text
     assert (alias or "x") in statements.select(TABLE, query).parameters
 
 
 def test_renamed_and_cast_columns() -> None:
     """A renamed column has its new name in the JSON only; a cast one keeps its own."""
-    query = Query((Selected("*"), Selected("id", "who", "text"), Selected("name", "", "varchar")))
+    query = Query((Selected(Field("*")), Selected(Field("id"), "who", "text"), Selected(Field("name"), "", "varchar")))
     statement = statements.select(TABLE, query)
     assert statement.parameters[:4] == ("id", "name", "who", "name")
     assert "select t.id as c0, t.name as c1, t.id::text as c2, t.name::varchar as c3 from public.t" in statement.text
@@ -79,19 +85,19 @@ def test_renamed_and_cast_columns() -> None:
 def test_too_many_renamed_columns() -> None:
     """PostgreSQL takes so many arguments and no more: more are refused before they reach it."""
     with pytest.raises(RestError, match="Feature not implemented"):
-        statements.select(TABLE, Query((Selected("id", "x"),) * 51))
+        statements.select(TABLE, Query((Selected(Field("id"), "x"),) * 51))
 
 
 @pytest.mark.parametrize(
     ("condition", "text"),
     [
-        (Comparison("name", "match", "^a"), "t.name ~ $1::text"),
-        (Comparison("id", "isdistinct", "x"), "t.id is distinct from $1::text::uuid"),
-        (Comparison("id", "eq", "{x}", quantifier="any"), "t.id = any ($1::text::uuid[])"),
-        (Comparison("id", "like", "{x}", quantifier="all"), "t.id like all ($1::text::text[])"),
-        (Search("name", "fts", "x"), "to_tsvector(t.name) @@ to_tsquery($1::text)"),
+        (Comparison(Field("name"), "match", "^a"), "t.name ~ $1::text"),
+        (Comparison(Field("id"), "isdistinct", "x"), "t.id is distinct from $1::text::uuid"),
+        (Comparison(Field("id"), "eq", "{x}", quantifier="any"), "t.id = any ($1::text::uuid[])"),
+        (Comparison(Field("id"), "like", "{x}", quantifier="all"), "t.id like all ($1::text::text[])"),
+        (Search(Field("name"), "fts", "x"), "to_tsvector(t.name) @@ to_tsquery($1::text)"),
         (
-            Search("name", "wfts", "x", "english"),
+            Search(Field("name"), "wfts", "x", "english"),
             "to_tsvector($1::text::regconfig, t.name) @@ websearch_to_tsquery($1::text::regconfig, $2::text)",
         ),
     ],
