@@ -58,6 +58,9 @@ def serve(
     queue_ttl: Annotated[
         float | None, typer.Option(min=0.001, metavar="SECONDS", help="How long a queue entry lives (default 120).")
     ] = None,
+    mutant: Annotated[
+        str, typer.Option(metavar="ID|FILE", help="Build one fault in: M01 (docs/mutants.md), or a mutant's file.")
+    ] = "",
     write_target: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the target file that the other verbs take.")
     ] = None,
@@ -66,7 +69,7 @@ def serve(
     """Run the reference server until Ctrl-C."""
     from harness.cli.serve import serve as verb
 
-    return run(verb(engine, host, port, database_url, queue_ttl, write_target, verbose), interrupted=Exit.VALID)
+    return run(verb(engine, host, port, database_url, queue_ttl, mutant, write_target, verbose), interrupted=Exit.VALID)
 
 
 @app.command()
@@ -138,6 +141,35 @@ def peers(
     from harness.cli.peers import peers as verb
 
     return run(verb(target, pairs, network, seed, database_url, results, json, verbose))
+
+
+@app.command()
+def mutants(
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="Mutants of your own (docs/adding-a-mutant.md).")
+    ] = None,
+    k: Annotated[str, typer.Option("-k", metavar="EXPR", help="Choose mutants: -k 'M01 or M02 or lock'.")] = "",
+    full: Annotated[bool, typer.Option("--full", help="The whole suite on each, not only what it names.")] = False,
+    trials: Annotated[int, typer.Option(min=1, help="How often a racing mutant is tried.")] = 3,
+    jobs: Annotated[int, typer.Option(min=1, help="Servers that are tested at the same time.")] = 3,
+    database_url: options.DatabaseUrl = "",
+    results: options.Results = options.DEFAULT_RESULTS,
+    json: options.Json = "",
+    html: options.Html = None,
+    verbose: options.Verbose = 0,
+) -> int:
+    """Test the suite itself: every mutant must go red where it says, and no lawful variant anywhere.
+
+    Exit status: 0 so it is, 1 a mutant survives or a lawful variant is red, 2 interrupted, 3 one could not be tested.
+    """
+    from harness.cli.mutants import mutants as verb
+
+    return run(
+        verb(
+            source, k, full=full, trials=trials, jobs=jobs, database_url=database_url,
+            results=results, json=json, html=html, verbose=verbose,
+        )
+    )  # fmt: skip
 
 
 @app.command()

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from harness.cli.progress import Progress
@@ -14,6 +15,7 @@ from harness.errors import Trouble
 from harness.lab.database import without_password
 from harness.lab.deployment import ENGINES, Deployment, deployment, given_database, running_cluster
 from harness.lab.folder import make_folder, sweep_folders
+from harness.lab.mutants import find_mutant
 from harness.target import dump_target
 
 
@@ -23,19 +25,27 @@ async def serve(
     port: int,
     database_url: str,
     queue_ttl: float | None,
+    mutant: str,
     write_target: Path | None,
     verbose: int,
 ) -> int:
     """Starts the server, says where it is, and waits until it ends. Raises Trouble when it cannot start or breaks."""
     if engine not in ENGINES:
         raise Trouble(f"there is no engine {engine}", f"choose one of {', '.join(ENGINES)}")
+    fault = find_mutant(mutant) if mutant else None
+    if fault is not None:
+        engine, queue_ttl = fault.engine, fault.budgets.get("queue_ttl", queue_ttl)
     sweep_folders()
     folder, lock = make_folder()
     try:
         with Progress(verbose) as progress:
-            async with _deployed(engine, host, port, database_url, queue_ttl, folder / "server.log") as deployed:
+            settings: dict[str, object] = {"host": host, "port": port}
+            if fault is not None:
+                settings["mutant"] = fault.path
+            async with _deployed(engine, settings, database_url, queue_ttl, folder / "server.log") as deployed:
+                target = deployed.target if fault is None else fault.declared(deployed.target)
                 progress.detail(f"log: {folder / 'server.log'}")
-                _announce(deployed, bool(database_url), write_target)
+                _announce(replace(deployed, target=target), bool(database_url), write_target)
                 how = await deployed.server.ended()
                 raise Trouble(f"the server ended by itself ({how})", "")
     finally:
@@ -45,9 +55,8 @@ async def serve(
 
 @asynccontextmanager
 async def _deployed(
-    engine: str, host: str, port: int, database_url: str, queue_ttl: float | None, log: Path
+    engine: str, settings: dict[str, object], database_url: str, queue_ttl: float | None, log: Path
 ) -> AsyncIterator[Deployment]:
-    settings: dict[str, object] = {"host": host, "port": port}
     if database_url:
         async with given_database(engine, database_url, log, queue_ttl=queue_ttl, settings=settings) as deployed:
             yield deployed
