@@ -48,7 +48,7 @@ def figures(targets: Sequence[TargetFigures]) -> list[Figure]:
         rows = points(targets)
         if rows:
             names = [target.name for target in targets]
-            found.append(Figure(name, title, caption, *(_svg(shape(rows, names, width)) for width in _WIDTHS)))
+            found.append(Figure(name, title, caption, *(svg(shape(rows, names, width)) for width in _WIDTHS)))
     return found
 
 
@@ -131,7 +131,8 @@ def _colour(names: list[str]) -> alt.Color:
     return alt.Color("target:N", scale=alt.Scale(domain=names, range=colours), legend=None)
 
 
-def _svg(chart: Drawing) -> str:
+def svg(chart: Drawing) -> str:
+    """A chart in the report's look, as inline SVG."""
     styled = chart.configure(
         font="sans-serif",
         background="transparent",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.report.charts import figures
+from harness.report.charts import NARROW, figures
 from harness.report.rows import (
     conformance_of,
     figure_rows,
@@ -15,6 +15,7 @@ from harness.report.rows import (
     shortened,
     witness_lines,
 )
+from harness.report.timeline import timeline
 from harness.results.finding import Verdict
 from harness.results.run import SCHEMA
 from harness.results.store import StoredRun
@@ -43,7 +44,8 @@ def page(run: StoredRun, name: str = "") -> str:
     verdict = run.verdict.value if isinstance(run.verdict, Verdict) else run.verdict
     return _PAGES.get_template("page.html.j2").render(
         run=run, title=_TITLES[run.kind], name=name, made=run.fingerprint.created.replace("T", " "),
-        verdict=verdict, schema=SCHEMA, tone=tone, notes=notes, witness=witness_lines, shortened=shortened,
+        verdict=verdict, schema=SCHEMA, tone=tone, notes=notes, shortened=shortened,
+        witness=witness_lines, timeline=timeline, narrow=NARROW,
         targets=targets, rows=figure_rows(targets) if targets else [], figures=figures(targets),
         conformance=conformance, requirements=requirement_rows(conformance), findings=findings_of(run),
     )  # fmt: skip

@@ -111,7 +111,7 @@ def witness_lines(finding: Finding) -> list[tuple[str, str, str, str]]:
     """The ops of a witness as (time from the first, who, what, how it came out)."""
     start = min((op.get("t0", 0.0) for op in finding.witness), default=0.0)
     return [
-        (f"+{op.get('t0', start) - start:.3f} s", _who(op), _what(op), str(op.get("outcome", "")))
+        (f"+{op.get('t0', start) - start:.3f} s", _who(op), op_text(op), str(op.get("outcome", "")))
         for op in finding.witness
     ]
 
@@ -126,7 +126,8 @@ def _who(op: dict[str, Any]) -> str:
     return shortened(user) + (f" ({op['device']})" if op.get("device") not in {None, "", "d1"} else "")
 
 
-def _what(op: dict[str, Any]) -> str:
+def op_text(op: dict[str, Any]) -> str:
+    """An op in a few words: what it did, and what it saw."""
     value = op.get("value") or {}
     session = value.get("session")
     if isinstance(session, dict):
@@ -136,7 +137,21 @@ def _what(op: dict[str, Any]) -> str:
         return "poll sees no session"
     parts = [
         f"{key}={shortened(str(value[key]))}"
-        for key in ("id", "by", "mode", "kind", "stage", "seq", "type")
+        for key in (
+            "id",
+            "by",
+            "mode",
+            "kind",
+            "stage",
+            "seq",
+            "type",
+            "state",
+            "present",
+            "buddy",
+            "table",
+            "action",
+            "rows",
+        )
         if key in value
     ]
     return " ".join([str(op.get("op", "")), *parts])

@@ -25,7 +25,7 @@ def test_the_page_shows_figures_plots_and_the_first_witness(bench: BenchRun) -> 
     html = page(bench, "a-run")
     for text in ("a-run", "correct matches per s", "14.2 (void)", "24.5", "24 of 24", "Matches over time", "MM-S1"):
         assert text in html
-    assert html.count("<svg") == 6
+    assert html.count("<svg") == 8, "three charts and one timeline, each in two widths"
     assert "bbbbbb… with aaaaaa…" in html
 
 
