@@ -7,6 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 HEAD_LIMIT = 65_536
 """Bytes of one request's head that are read at most. The application's own, lower limits answer in its own words."""
@@ -14,6 +15,10 @@ _BODY = b'{"message":"The head of the request is too large"}'
 _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: application/json\r\n"
     b"Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
+)
+_OTHER_VERSION = (
+    b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close\r\n"
+    b"Content-Length: 0\r\n\r\n"
 )
 
 
@@ -47,7 +52,7 @@ class BoundedHttp(HttpToolsProtocol):
 
 
 class WebSockets(WebSocketsSansIOProtocol):
-    """Takes an upgrade that was answered with a response for settled; uvicorn logs an error for each of them."""
+    """Takes an upgrade that was answered with a response for settled, where uvicorn logs an error for each of them."""
 
     def send(self, message: Any) -> Coroutine[Any, Any, None]:
         """Sends on; after the upgrade nothing is in between."""
@@ -57,3 +62,12 @@ class WebSockets(WebSocketsSansIOProtocol):
         await super().send(message)
         if self.initial_response is not None and self.close_sent:
             self.handshake_complete = True
+
+    def handle_connect(self, event: Request) -> None:
+        """Names the version that is served to whoever asks for another one (RFC 6455 section 4.2.2)."""
+        if event.headers.get_all("Sec-WebSocket-Version") in ([], ["13"]):
+            super().handle_connect(event)
+            return
+        self.handshake_complete = self.close_sent = True
+        self.transport.write(_OTHER_VERSION)
+        self.transport.close()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 import uvicorn
 
-from reference_server.web.protocol import HEAD_LIMIT, BoundedHttp
+from reference_server.web.protocol import HEAD_LIMIT, BoundedHttp, WebSockets
 
 
 async def echo(scope: dict, receive: object, send: object) -> None:  # type: ignore[type-arg]
@@ -30,7 +30,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @pytest.fixture
 async def streams() -> AsyncIterator[Streams]:
     """A connection to a server that speaks through BoundedHttp."""
-    config = uvicorn.Config(echo, http=BoundedHttp, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
+    config = uvicorn.Config(echo, http=BoundedHttp, ws=WebSockets, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
     config.load()
     state = uvicorn.Server(config).server_state
     server = await asyncio.get_running_loop().create_server(
@@ -74,3 +74,17 @@ async def test_bodies_and_further_requests_do_not_count(streams: Streams) -> Non
     for _ in range(100):
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 1000 + b"\r\n\r\n")
         assert (await status(reader))[0] == 200
+
+
+@pytest.mark.parametrize("version", [b"12", b"99", b"x"])
+async def test_another_version_of_the_websocket(streams: Streams, version: bytes) -> None:
+    """Whoever asks for another version is told which one is served (RFC 6455 section 4.2.2)."""
+    reader, writer = streams
+    writer.write(
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: " + version + b"\r\n\r\n"
+    )
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert head.startswith(b"HTTP/1.1 426 ")
+    assert b"\r\nSec-WebSocket-Version: 13\r\n" in head
+    assert await asyncio.wait_for(reader.read(), 5) == b""
