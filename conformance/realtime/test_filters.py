@@ -38,11 +38,11 @@ async def test_rt_27_a_filter_that_cannot_be_read(trial: Trial) -> None:
 @requires("RT-28")
 async def test_rt_28_a_filter_that_cannot_be_served(trial: Trial) -> None:
     """An unknown column, and a value that is none of its column's type, are refused in PostgreSQL's words."""
-    for text, said in (
+    for text, why in (
         ("nope=eq.1", "invalid column for filter nope"),
         ("id=eq.undefined", 'invalid input syntax for type uuid: "undefined"'),
     ):
-        await _is_refused(trial, {"filter": text}, EXCEPTION, said)
+        await _is_refused(trial, {"filter": text}, EXCEPTION, why)
 
 
 @requires("RT-29")

@@ -1,0 +1,104 @@
+"""SEC-WS-20 to SEC-WS-23: sockets that are slow, silent, greedy, or talk nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from conformance.scenario import requires
+from conformance.trial import Trial
+from conformance.websocket.hostile import SERVED, bystander, is_served
+from conformance.wire.frames import frame
+from conformance.wire.realtime import ANSWER, RealtimeSocket, must, socket_of
+from conformance.wire.socket import SocketLost
+from harness.protocol.phoenix import Frame, encode, heartbeat
+
+DRIPS = 8
+"""Sockets that send one byte at a time."""
+JOINS = 400
+"""Joins in one go; a browser's page makes two."""
+SWEEP = 6.0
+"""Seconds by which a silent socket may outstay its time: servers look for them every few seconds."""
+_ODD: tuple[Any, ...] = (
+    None,
+    0,
+    "x",
+    [],
+    [[]],
+    True,
+    {"config": []},
+    {"config": "x"},
+    {"config": {"postgres_changes": 1}},
+)
+
+
+@requires("SEC-WS-20")
+async def test_sec_ws_20_one_byte_at_a_time(trial: Trial) -> None:
+    """While several sockets send a frame byte by byte, others are answered; and the frames are read when whole."""
+    data = frame(encode(heartbeat("drip"), "2.0.0").encode())
+    async with bystander(trial) as other:
+        await asyncio.gather(*(_drip(trial, data, other) for _ in range(DRIPS)))
+
+
+@requires("SEC-WS-21")
+async def test_sec_ws_21_silent_sockets_are_closed(trial: Trial) -> None:
+    """A socket whose client says nothing is closed when its time is over; one that beats stays."""
+    idle = trial.budgets.idle
+    async with trial.waiting(), socket_of(trial) as silent, socket_of(trial) as beating:
+        await silent.join("silent")
+        beats = asyncio.create_task(_beat(beating, idle / 3))
+        try:
+            over = await silent.over(idle + SWEEP + trial.budgets.tolerance)
+        finally:
+            beats.cancel()
+            await asyncio.gather(beats, return_exceptions=True)
+        must(over, trial, silent, sent=f"nothing for {idle + SWEEP:.0f} s", came="the socket stayed open")
+        stays = await beating.alive()
+        must(stays, trial, beating, sent=f"a heartbeat every {idle / 3:.0f} s", came=beating.end)
+
+
+@requires("SEC-WS-22")
+async def test_sec_ws_22_a_flood_of_joins(trial: Trial) -> None:
+    """Hundreds of joins in one go cost nobody else his answer; the flooder is answered, or closed."""
+    async with bystander(trial) as other, socket_of(trial) as flooder:
+        with suppress(SocketLost):
+            refs = [await flooder.ask_to_join(f"flood:{number}") for number in range(JOINS)]
+            await is_served(trial, other)
+            answered = await flooder.reply(refs[-1])
+            must(
+                answered or flooder.ended, trial, flooder, sent=f"{JOINS} joins in one go", came="the last stayed open"
+            )
+        join = await other.join("after-the-flood")
+        must(join.ok, trial, other, sent="somebody else's join after the flood", came=f"the refusal {join.reason}")
+
+
+@requires("SEC-WS-23")
+async def test_sec_ws_23_nonsense_in_the_right_form(trial: Trial) -> None:
+    """Payloads of every wrong type, on every event, are answered or dropped: the socket and all others go on."""
+    async with bystander(trial), socket_of(trial) as socket:
+        join = await socket.join("sense")
+        for event in ("phx_join", "access_token", "broadcast", "presence", "phx_leave", "no_such_event"):
+            for payload in _ODD:
+                topic = "realtime:other" if event == "phx_join" else join.topic
+                await socket.text(encode(Frame(topic, event, payload, "n", join.ref), "2.0.0"))
+            alive = await socket.alive(ANSWER)
+            must(alive, trial, socket, sent=f"{event} with payloads of every wrong type", came=socket.end)
+            join = await socket.join("sense")
+
+
+async def _drip(trial: Trial, data: bytes, other: RealtimeSocket) -> None:
+    async with socket_of(trial) as socket:
+        for byte in data[:-1]:
+            await socket.drip(bytes((byte,)))
+            await asyncio.sleep(0)
+        await is_served(trial, other)
+        await socket.drip(data[-1:])
+        reply = await socket.reply("drip", SERVED)
+        must(reply, trial, socket, sent="a heartbeat byte by byte", came=f"no answer; {socket.end}")
+
+
+async def _beat(socket: RealtimeSocket, every: float) -> None:
+    while True:
+        await socket.beat()
+        await asyncio.sleep(every)
