@@ -24,7 +24,8 @@ from reference_server.db import Refused, Unavailable
 from reference_server.settings import Settings
 from reference_server.telemetry.logs import log_to_stderr
 from reference_server.telemetry.sharing import sharing
-from reference_server.web.protocol import BoundedHttp, WebSockets
+from reference_server.web.arrival import timely_http
+from reference_server.web.protocol import WebSockets
 from reference_server.workers import Report, Workers
 
 TROUBLE = 3
@@ -102,7 +103,7 @@ class _Server(uvicorn.Server):
 def _config(settings: Settings, app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http=BoundedHttp,
+        http=timely_http(settings.request_timeout),
         ws=WebSockets,
         lifespan="off",
         log_config=None,

@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """0 takes a free one; the ready line names it."""
     workers: int = Field(1, ge=1, le=64)
     """Processes that share the port and the database; each has connections of its own."""
+    request_timeout: float = Field(30.0, gt=0)
+    """How long a request, head and body, may take to arrive; also how long a new connection may say nothing."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """How much is written to standard error."""
     log_format: Literal["text", "json"] = "text"

@@ -22,6 +22,7 @@ from reference_server.web.caller import Gateway, bearer_token
 from reference_server.web.errors import Json
 
 Handler = Callable[[Request], Awaitable[Response]]
+_BAD_BODIES = {400: "bad_json", 408: "request_timeout", 413: "request_too_large"}
 _MALFORMED_EMAIL = "Unable to validate email address: invalid format"
 
 
@@ -212,8 +213,7 @@ def _guarded(gateway: Gateway, handler: Handler) -> Handler:
         except OAuthError as error:
             return oauth_error_response(error)
         except BadBody as error:
-            code = "bad_json" if error.status == 400 else "request_too_large"
-            return auth_error_response(request, AuthError(error.status, code, error.message))
+            return auth_error_response(request, AuthError(error.status, _BAD_BODIES[error.status], error.message))
         except Unavailable:
             message = "The database cannot be reached"
             return auth_error_response(request, AuthError(503, "unexpected_failure", message))
