@@ -22,7 +22,7 @@ def secret_of(trial: Trial) -> str:
         return identities.jwt_secret
     if signed_with(key, LOCAL_JWT_SECRET):
         return LOCAL_JWT_SECRET
-    raise NotVerified("it takes tokens of our own making: give jwt_secret under [identities]")
+    raise NotVerified("it takes tokens with other times than the target gives: name jwt_secret under [identities]")
 
 
 def signed_with(token: str, secret: str) -> bool:
