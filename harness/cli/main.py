@@ -58,6 +58,19 @@ def serve(
     queue_ttl: Annotated[
         float | None, typer.Option(min=0.001, metavar="SECONDS", help="How long a queue entry lives (default 120).")
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port and the database.")] = 1,
+    plan: Annotated[
+        str, typer.Option(metavar="none|free|pro|team", help="Whose ceilings hold: connections, messages and joins.")
+    ] = "none",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any other setting of the server, as often as needed: --set join_rate_limit=0. "
+            "They are listed by: python -m reference_server --help",
+        ),
+    ] = None,
     mutant: Annotated[
         str, typer.Option(metavar="ID|FILE", help="Build one fault in: M01 (docs/mutants.md), or a mutant's file.")
     ] = "",
@@ -66,10 +79,14 @@ def serve(
     ] = None,
     verbose: options.Verbose = 0,
 ) -> int:
-    """Run the reference server until Ctrl-C."""
+    """Run the reference server until Ctrl-C. It tells Prometheus how it does at /metrics (docs/operation.md)."""
     from harness.cli.serve import serve as verb
 
-    return run(verb(engine, host, port, database_url, queue_ttl, mutant, write_target, verbose), interrupted=Exit.VALID)
+    chosen = {"host": host, "port": port, "workers": workers, "plan": plan}
+    return run(
+        verb(engine, chosen, settings or [], database_url, queue_ttl, mutant, write_target, verbose),
+        interrupted=Exit.VALID,
+    )
 
 
 @app.command()

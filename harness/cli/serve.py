@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,20 +16,27 @@ from harness.lab.database import without_password
 from harness.lab.deployment import ENGINES, Deployment, deployment, given_database, running_cluster
 from harness.lab.folder import make_folder, sweep_folders
 from harness.lab.mutants import find_mutant
-from harness.target import dump_target
+from harness.target import Target, dump_target
 
 
 async def serve(
     engine: str,
-    host: str,
-    port: int,
+    chosen: Mapping[str, object],
+    further: Sequence[str],
     database_url: str,
     queue_ttl: float | None,
     mutant: str,
     write_target: Path | None,
     verbose: int,
 ) -> int:
-    """Starts the server, says where it is, and waits until it ends. Raises Trouble when it cannot start or breaks."""
+    """Starts the server, says where it is, and waits until it ends.
+
+    `chosen` are settings of the server by name, `further` are others as `NAME=VALUE`, which come after them.
+
+    Raises:
+        Trouble: it cannot start, or it breaks.
+    """
+    settings = {**chosen, **read_settings(further)}
     if engine not in ENGINES:
         raise Trouble(f"there is no engine {engine}", f"choose one of {', '.join(ENGINES)}")
     fault = find_mutant(mutant) if mutant else None
@@ -39,11 +46,11 @@ async def serve(
     folder, lock = make_folder()
     try:
         with Progress(verbose) as progress:
-            settings: dict[str, object] = {"host": host, "port": port}
             if fault is not None:
                 settings["mutant"] = fault.path
             async with _deployed(engine, settings, database_url, queue_ttl, folder / "server.log") as deployed:
-                target = deployed.target if fault is None else fault.declared(deployed.target)
+                target = _with_plan(deployed.target, str(settings["plan"]))
+                target = target if fault is None else fault.declared(target)
                 progress.detail(f"log: {folder / 'server.log'}")
                 _announce(replace(deployed, target=target), bool(database_url), write_target)
                 how = await deployed.server.ended()
@@ -51,6 +58,24 @@ async def serve(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def read_settings(texts: Sequence[str]) -> dict[str, object]:
+    """Settings by name from `NAME=VALUE`. Raises Trouble for one without a name or a value."""
+    found: dict[str, object] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise Trouble(f"--set {text}: a setting is NAME=VALUE", "python -m reference_server --help lists them")
+        found[name.strip().replace("-", "_")] = value
+    return found
+
+
+def _with_plan(target: Target, plan: str) -> Target:
+    """The target file says under which plan's ceilings the server runs."""
+    fields = target.model_dump()
+    fields["capabilities"]["plan"] = plan
+    return Target.model_validate(fields)
 
 
 @asynccontextmanager
