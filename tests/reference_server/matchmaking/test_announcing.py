@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from reference_server.limits.join_limit import TooManyJoins
 from reference_server.matchmaking.announcing import match_found
 
 
@@ -54,3 +55,16 @@ async def test_a_match_of_one_batch_is_announced_once(hardened):
         rows = await connection.fetch("select id from public.chat_sessions where status = 'active'")
     assert sorted(told) == sorted(set(told))
     assert {row[0] for row in rows} <= set(told)
+
+
+async def test_a_refused_join_announces_nothing(engine_at_work):
+    """A user who has joined too often keeps the session that he is in, and nobody is told of it a second time."""
+    async with engine_at_work("hardened", join_rate_limit=1) as place:
+        told: list[UUID] = []
+        place.engine.announce = lambda session, _one, _other: told.append(session)
+        one, other = await place.users(2)
+        await place.burst([one])
+        await place.burst([other])
+        with pytest.raises(TooManyJoins):
+            await place.engine.join(other, "global")
+        assert told == await place.active(other)
