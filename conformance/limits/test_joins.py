@@ -28,9 +28,7 @@ async def test_lim_1_ten_joins_a_minute(trial: Trial) -> None:
         raise Inconclusive(f"{JOINS} joins took {made.seconds:.1f} s, longer than the time in which they are counted")
     taken, refused = len(made.accepted), len(made.refused)
     other = len(made.replies) - taken - refused
-    came = (
-        f"of {len(made.replies)} such joins at once {taken} were taken, {refused} answered 429, {other} something else"
-    )
+    came = f"of {len(made.replies)} such joins at once {taken} were taken, {refused} answered 429, {other} otherwise"
     made.replies[-1].must(taken <= ALLOWED and refused, came)
 
 
