@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from time import perf_counter
 
 from prometheus_client import Counter, Histogram
@@ -29,11 +30,14 @@ class Requests:
         self._durations = metrics.request_duration
         self._bound: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Hands a socket on without staying in between: each layer would cost it memory for as long as it is open."""
         request_id = self._ids.choose(scope["headers"]) if "headers" in scope else b""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._serve(request_id, scope, receive, send)
+
+    async def _serve(self, request_id: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
         status = 500  # what the server answers where the application raises before it does
 
