@@ -28,6 +28,8 @@ PLACES = 4
 """Tests of the wire at once, beside those of the queue: too few to disturb a test that is measuring."""
 QUEUE_GROUPS = frozenset({"MM", "SG"})
 """Groups whose tests take turns at the queue, and so need no place at the wire."""
+SOCKET_GROUPS = frozenset({"RT", "SEC-WS"})
+"""Groups that speak of Realtime, which a target without push does not offer."""
 WIRE_TIMEOUT = 15.0
 """Seconds that one request of a wire test may take in all."""
 DOORS = 4
@@ -148,6 +150,8 @@ class Stage:
 
     async def _run(self, trial: Trial, scenario: Scenario) -> None:
         try:
+            if trial.requirement.group in SOCKET_GROUPS and not self.target.capabilities.push:
+                raise NotOffered("the target offers no push, and so no Realtime")
             if trial.requirement.group in QUEUE_GROUPS:
                 await self._limited(trial, scenario)
             else:

@@ -18,6 +18,7 @@ _ENTER = "select gurukul.enter($1, $2)"
 _PICK = "select * from gurukul.pick($1)"
 _PAIRS = "select * into v_pairs from gurukul.pair_up(v_users, v_modes);"
 _PAIRS_NOBODY = "select * into v_pairs from gurukul.pair_up('{}', '{}');"
+SQL = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
 
 
 class StepwiseEngine(HardenedEngine):
@@ -84,7 +85,7 @@ def step_by_step(
     server: Mutation, *wrong: tuple[str, str], engine: Callable[[Settings, Database], StepwiseEngine] = StepwiseEngine
 ) -> None:
     """Builds the stepwise engine in, with some pieces of its SQL replaced (each must occur there exactly once)."""
-    text = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    text = SQL
     for old, new in wrong:
         if text.count(old) != 1:
             raise ValueError(f"{old!r} does not occur exactly once in the stepwise engine")

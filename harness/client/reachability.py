@@ -17,14 +17,15 @@ _CHECK_KEY = "put the project's own anon key into the target file (anon_key)"
 
 
 async def probe(target: Target, http: aiohttp.ClientSession, socket_url: str) -> None:
-    """Asks REST, the matching API and Realtime one harmless question each.
+    """Asks REST, the matching API and (where the target offers push) Realtime one harmless question each.
 
     Raises:
         Trouble: one of them is out of reach, is something else, or refuses the anon key.
     """
     await _rest(target, http)
     await _matching(target, http)
-    await _realtime(target, socket_url)
+    if target.capabilities.push:
+        await _realtime(target, socket_url)
 
 
 async def _rest(target: Target, http: aiohttp.ClientSession) -> None:
