@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 from uuid import UUID, uuid4
 
@@ -22,7 +22,7 @@ OPEN = math.inf
 
 _NOTE = "select gurukul.note_sockets($1, $2, $3, $4, $5, $6, $7)"
 _ADOPT = "select gurukul.adopt_users($1, $2, $3, $4)"
-_ABSENCE = "select gurukul.absence($1)"
+_ABSENCES = "select user_id, seconds from gurukul.absences($1)"
 _END = "select gurukul.end_instance($1)"
 
 Adopted = Callable[[Iterable[UUID], float], None]
@@ -49,8 +49,8 @@ class Whereabouts(Protocol):
     def seen(self, user: UUID) -> None:
         """A user without a socket here showed life."""
 
-    async def absence(self, user: UUID) -> float:
-        """In how many seconds he will have vanished: 0.0 if he has, infinity while he has a socket anywhere.
+    async def absences(self, users: Collection[UUID]) -> dict[UUID, float]:
+        """In how many seconds each will have vanished: 0.0 if he has, infinity while he has a socket anywhere.
 
         Raises:
             DatabaseError, Unavailable: nobody can tell now.
@@ -67,8 +67,8 @@ class Alone:
     def gone(self, user: UUID) -> None: ...
     def seen(self, user: UUID) -> None: ...
 
-    async def absence(self, _user: UUID) -> float:
-        return 0.0
+    async def absences(self, users: Collection[UUID]) -> dict[UUID, float]:
+        return dict.fromkeys(users, 0.0)
 
 
 class LiveSockets:
@@ -135,11 +135,12 @@ class LiveSockets:
         """A user without a socket here showed life; where his last one was, they hear of it with the next beat."""
         self._seen.add(user)
 
-    async def absence(self, user: UUID) -> float:
-        """In how many seconds he will have vanished: 0.0 if he has, infinity while he has a socket anywhere."""
+    async def absences(self, users: Collection[UUID]) -> dict[UUID, float]:
+        """In how many seconds each will have vanished: 0.0 if he has, infinity while he has a socket anywhere."""
         await self._write()
         async with self._database.connection() as connection:
-            return float(await connection.fetchval(_ABSENCE, user))
+            rows = await connection.fetch(_ABSENCES, list(users))
+        return {row["user_id"]: row["seconds"] for row in rows}
 
     def _set(self, user: UUID, deadline: float) -> None:
         if self._deadlines.get(user) != deadline:

@@ -93,11 +93,14 @@ begin
 end;
 $$;
 
--- In how many seconds a user will have vanished: 0 where he has, infinity while he has a socket anywhere.
-create function gurukul.absence(p_user uuid) returns float8 language sql stable as $$
-    select coalesce(max(case when gone_at is null then 'infinity'
-                             else greatest(0, extract(epoch from gone_at - clock_timestamp())) end), 0)::float8
-    from gurukul.live_sockets where user_id = p_user
+-- In how many seconds each of these users will have vanished: 0 where he has, infinity while he has a socket anywhere.
+create function gurukul.absences(p_users uuid[]) returns table (user_id uuid, seconds float8) language sql stable as $$
+    select u.user_id, max(case when l.instance is null then 0
+                               when l.gone_at is null then 'infinity'
+                               else greatest(0, extract(epoch from l.gone_at - clock_timestamp())) end)::float8
+    from unnest(p_users) u (user_id)
+    left join gurukul.live_sockets l on l.user_id = u.user_id
+    group by u.user_id
 $$;
 
 -- An instance that stops: whoever looks next takes its users over at once.

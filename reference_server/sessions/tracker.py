@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 POLL_PATIENCE = 4.5
 """Seconds: one and a half of the documented client's poll intervals (document, section 5)."""
 RETRY_AFTER = 1.0
+AT_ONCE = 4
+"""Vanished users of whom the engine is told at the same time: most connections of the pool stay with the requests."""
 
 
 class SessionTracker:
@@ -36,7 +38,9 @@ class SessionTracker:
         self._seen: set[UUID] = set()
         self._news = asyncio.Event()
         self._teller: asyncio.Task[None] | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._overdue: list[UUID] = []
+        self._settling: asyncio.Task[None] | None = None
+        self._telling = asyncio.Semaphore(AT_ONCE)
         self._stopped = False
 
     async def start(self) -> None:
@@ -52,7 +56,9 @@ class SessionTracker:
         self._timers.clear()
         if self._teller is not None:
             self._teller.cancel()
-            await asyncio.wait({self._teller, *self._leaving})
+            await asyncio.wait({self._teller})
+        if self._settling is not None:
+            await asyncio.wait({self._settling})
         await self._elsewhere.stop()
 
     def seen(self, user: UUID) -> None:
@@ -102,15 +108,27 @@ class SessionTracker:
 
     def _time_is_up(self, user: UUID) -> None:
         del self._timers[user]
-        task = asyncio.create_task(self._vanished(user), name=f"vanished {user}")
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        self._overdue.append(user)
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._settle(), name="vanished users")
 
-    async def _vanished(self, user: UUID) -> None:
+    async def _settle(self) -> None:
+        """Asks about all whose time is up at once, so that a crowd that leaves costs no more than a few questions."""
+        while self._overdue:
+            users, self._overdue = self._overdue, []
+            try:
+                absences = await self._elsewhere.absences(users)
+            except (DatabaseError, Unavailable, OSError) as error:
+                log.warning("whether %d users have vanished could not be settled yet: %s", len(users), error)
+                absences = dict.fromkeys(users, RETRY_AFTER)
+            await asyncio.gather(*(self._conclude(user, left) for user, left in absences.items()))
+
+    async def _conclude(self, user: UUID, left: float) -> None:
+        """Tells the engine of a user who has vanished, or waits on."""
         try:
-            left = await self._elsewhere.absence(user)
-            if left == 0.0 and user not in self._sockets:
-                await self._engine.vanished(user)
+            async with self._telling:
+                if left == 0.0 and user not in self._sockets:
+                    await self._engine.vanished(user)
         except (DatabaseError, Unavailable, OSError) as error:
             log.warning("whether %s has vanished could not be settled yet: %s", user, error)
             left = RETRY_AFTER

@@ -39,7 +39,7 @@ class Instance:
         await asyncio.wait({task})
 
     async def absence(self, user: UUID) -> float:
-        return await self.sockets.absence(user)
+        return (await self.sockets.absences([user]))[user]
 
     async def gone(self, user: UUID) -> None:
         """Waits until the user has vanished."""

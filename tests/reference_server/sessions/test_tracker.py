@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from uuid import UUID, uuid4
 
 import pytest
@@ -163,6 +163,9 @@ class Elsewhere:
 
     def __init__(self) -> None:
         self.answers: list[float | Exception] = []
+        self.asked: list[set[UUID]] = []
+        self.asking = asyncio.Event()
+        self.held: asyncio.Event | None = None
         self.told: list[tuple[str, UUID]] = []
         self.adopted = None
 
@@ -183,7 +186,14 @@ class Elsewhere:
     def seen(self, user: UUID) -> None:
         self.told.append(("seen", user))
 
-    async def absence(self, _user: UUID) -> float:
+    async def absences(self, users: Collection[UUID]) -> dict[UUID, float]:
+        self.asked.append(set(users))
+        self.asking.set()
+        if self.held is not None:
+            await self.held.wait()
+        return {user: self.answer() for user in users}
+
+    def answer(self) -> float:
         answer = self.answers.pop(0) if self.answers else 0.0
         if isinstance(answer, Exception):
             raise answer
@@ -248,6 +258,19 @@ async def test_nobody_vanishes_while_the_others_cannot_be_asked(
     leave(shared_tracker, user)
     assert await engine.next("vanished") == user
     assert elsewhere.answers == []
+
+
+async def test_a_crowd_that_leaves_is_asked_about_at_once(shared_tracker, engine, elsewhere):
+    """While one question is under way, those whose time comes up gather for the next."""
+    first, *crowd = (uuid4() for _ in range(50))
+    elsewhere.held = asyncio.Event()
+    leave(shared_tracker, first)
+    async with asyncio.timeout(5):
+        await elsewhere.asking.wait()
+    elsewhere.adopted(crowd, 0.0)
+    asyncio.get_running_loop().call_later(0.01, elsewhere.held.set)
+    assert {await engine.next("vanished") for _ in range(50)} == {first, *crowd}
+    assert elsewhere.asked == [{first}, set(crowd)]
 
 
 async def test_adopted_users_are_watched(shared_tracker, engine, elsewhere):
