@@ -112,7 +112,8 @@ async def test_without_a_relay(database_url: str, client_for: Any, name: str, va
     async with running(parts):
         client = client_for([])
         client.app = build_app(parts)
-        assert (await client.call("GET", "/api/turn/credentials")).status == 404
+        token = (await client.call("POST", "/auth/v1/signup", {})).json["access_token"]
+        assert (await client.call("GET", "/api/turn/credentials", token=token)).status == 404
 
 
 async def test_keys_of_tokens(database_url: str, tmp_path: Path) -> None:
