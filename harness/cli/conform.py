@@ -31,7 +31,9 @@ async def conform(
     with run_folder(results, "conform") as folder:
         try:
             with Progress(verbose) as progress:
-                async with opened(target, folder, progress, time=chosen, database_url=database_url) as there:
+                async with opened(
+                    target, folder, progress, time=chosen, database_url=database_url, whole=True
+                ) as there:
                     run = await run_suite(there, folder, progress, k=k, junit=junit)
                     run = run.model_copy(update=dict(Terms.of(there.target).kept()))
         except asyncio.CancelledError:

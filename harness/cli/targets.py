@@ -17,6 +17,8 @@ BUILT_IN = ("documented", "hardened")
 
 
 Time = Literal["scaled", "real"]
+RELAY_LIFETIMES = {"scaled": 15, "real": 90}
+"""Seconds for which the credentials for the relay are good: short enough that the suite sees them expire."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def checked(name: str, *, time: str = "", database_url: str = "") -> Target | No
 
 @asynccontextmanager
 async def opened(
-    name: str, folder: RunFolder, progress: Progress, *, time: Time, database_url: str = ""
+    name: str, folder: RunFolder, progress: Progress, *, time: Time, database_url: str = "", whole: bool = False
 ) -> AsyncIterator[Opened]:
     """Starts a built-in target, with its logs in the run's folder, or reads a target file.
 
@@ -57,6 +59,7 @@ async def opened(
         progress: hears of the start.
         time: of a built-in target.
         database_url: for built-in targets; empty starts an embedded PostgreSQL.
+        whole: as the suite wants a built-in one: with a plan's ceilings, and a relay where the machine has coturn.
 
     Raises:
         Trouble: no such target, a bad file, a deployment that does not start, or an option that does not fit.
@@ -70,11 +73,23 @@ async def opened(
     async with AsyncExitStack() as stack:
         with progress.stage(name, "starting PostgreSQL and the server") as stage:
             cluster = await stack.enter_async_context(running_cluster(database_url, folder.logs / "postgres.log"))
+            settings = await _whole(stack, name, folder, time) if whole else {}
             deployed = await stack.enter_async_context(
-                deployment(name, cluster, folder.logs / f"server-{name}.log", time=time)
+                deployment(name, cluster, folder.logs / f"server-{name}.log", time=time, settings=settings)
             )
             stage.result(f"ready at {deployed.target.supabase_url}")
         yield Opened(deployed.target, write_target(deployed.target, folder))
+
+
+async def _whole(stack: AsyncExitStack, name: str, folder: RunFolder, time: Time) -> dict[str, object]:
+    """Starts what stands beside the server until the stack ends; returns what the server must know of it."""
+    from harness.lab.coturn import running_coturn
+
+    settings: dict[str, object] = {"plan": "team"}
+    if name != "documented":
+        coturn = await stack.enter_async_context(running_coturn(folder.logs / "coturn.log"))
+        settings |= coturn.settings(RELAY_LIFETIMES[time]) if coturn is not None else {}
+    return settings
 
 
 def write_target(target: Target, folder: RunFolder) -> Path:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.errors import Trouble
 from harness.lab.blocking import finished
 from harness.lab.database import check_cluster, throwaway_database
 from harness.lab.postgres import Cluster, embedded_postgres
 from harness.lab.server import Server, running_server
-from harness.target import Budgets, Capabilities, Target
+from harness.target import Budgets, Capabilities, Identities, Target
 
 ENGINES = ("documented", "hardened")
 Time = Literal["scaled", "real"]
+Plan = Literal["none", "free", "pro", "team"]
+
+_ISSUER = "http://gurukul.invalid/auth/v1"
+"""What the tokens of a throw-away deployment name as their issuer, whose address nobody knows beforehand."""
 
 _SCALED_SETTINGS: dict[str, object] = {
     "queue_ttl": 6.0, "disconnect_grace": 1.0, "ping_interval": 1.0, "ping_timeout": 1.0, "join_rate_window": 3.0,
@@ -71,9 +76,10 @@ async def deployment(
     Raises:
         Trouble: the cluster is out of reach or unfit, or the server does not start, or it ended before the block did.
     """
+    own = {"jwt_secret": secrets.token_hex(32), "jwt_issuer": _ISSUER, **(settings or {})}
     async with (
         throwaway_database(cluster.url) as database_url,
-        given_database(engine, database_url, log, time=time, queue_ttl=queue_ttl, settings=settings) as deployed,
+        given_database(engine, database_url, log, time=time, queue_ttl=queue_ttl, settings=own) as deployed,
     ):
         yield deployed
 
@@ -91,7 +97,9 @@ async def given_database(
     """Starts an engine on that very database, which must be empty or the engine's own; as `deployment` otherwise."""
     chosen, budgets = terms_of(time, queue_ttl, settings)
     async with running_server(engine, database_url, log, chosen) as server:
-        yield Deployment(target_of(server, time, budgets), database_url, server)
+        plan: Any = chosen.get("plan", "none")
+        target = target_of(server, time, budgets, jwt_secret=str(chosen.get("jwt_secret", "")), plan=plan)
+        yield Deployment(target, database_url, server)
         _still_runs(server)
 
 
@@ -108,11 +116,15 @@ def terms_of(
     return chosen, budgets
 
 
-def target_of(server: Server, time: Time, budgets: Budgets) -> Target:
-    """A server as a target."""
+def target_of(server: Server, time: Time, budgets: Budgets, *, jwt_secret: str = "", plan: Plan = "none") -> Target:
+    """A server as a target; with its secret the suite can make tokens that say what they must not.
+
+    A target of our own claims all that a target can offer, a relay too: what it lacks is then seen and not passed over.
+    """
     return Target(
         name=server.engine, api_url=server.api_url, supabase_url=server.supabase_url, anon_key=server.anon_key,
-        time=time, budgets=budgets, capabilities=Capabilities(),
+        time=time, budgets=budgets, capabilities=Capabilities(turn=True, plan=plan),
+        identities=Identities(jwt_secret=jwt_secret),
     )  # fmt: skip
 
 

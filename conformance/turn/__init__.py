@@ -1,0 +1,1 @@
+"""Tests of the TURN-* requirements: credentials for the relay, and what the relay does with them."""
