@@ -15,7 +15,7 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -171,6 +171,7 @@ class Realtime:
             await refuse(scope, send, refusal, self._settings.refusal_delay)
             return
         await send({"type": "websocket.accept", "headers": response_headers()})
+        scope["headers"], scope["query_string"] = [], b""  # nobody asks again, and the server keeps the scope
         number = next(self._numbers)
         stall = self._settings.ping_interval + self._settings.ping_timeout
         socket = Socket(number, receive, send, stall=stall)
@@ -328,8 +329,8 @@ def _cancel_timer(channel: Channel) -> None:
 class _Endpoint:
     """An ASGI application as Starlette's routes want it: an object that is no function."""
 
-    def __init__(self, serve: Callable[[Scope, Receive, Send], Any]) -> None:
+    def __init__(self, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self._serve = serve
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._serve(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self._serve(scope, receive, send)

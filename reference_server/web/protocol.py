@@ -9,6 +9,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from reference_server.web.waiting import Gate, Mailbox
+
 HEAD_LIMIT = 65_536
 """Bytes of one request's head that are read at most. The application's own, lower limits answer in its own words."""
 _BODY = b'{"message":"The head of the request is too large"}'
@@ -52,7 +54,15 @@ class BoundedHttp(HttpToolsProtocol):
 
 
 class WebSockets(WebSocketsSansIOProtocol):
-    """Takes an upgrade that was answered with a response for settled, where uvicorn logs an error for each of them."""
+    """Takes an upgrade that was answered with a response for settled, where uvicorn logs an error for each of them.
+
+    Once open, a socket keeps nothing of its opening, and waits with what is small: 5,000 of them may be idle.
+    """
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.queue = Mailbox()  # type: ignore[assignment]
+        self.writable = Gate()  # type: ignore[assignment]
 
     def send(self, message: Any) -> Coroutine[Any, Any, None]:
         """Sends on; after the upgrade nothing is in between."""
@@ -62,11 +72,14 @@ class WebSockets(WebSocketsSansIOProtocol):
         await super().send(message)
         if self.initial_response is not None and self.close_sent:
             self.handshake_complete = True
+        if self.handshake_complete:
+            self.response.headers.clear()
 
     def handle_connect(self, event: Request) -> None:
         """Names the version that is served to whoever asks for another one (RFC 6455 section 4.2.2)."""
         if event.headers.get_all("Sec-WebSocket-Version") in ([], ["13"]):
             super().handle_connect(event)
+            event.headers.clear()  # the scope has them; the parser holds on to the request for as long as it lives
             return
         self.handshake_complete = self.close_sent = True
         self.transport.write(_OTHER_VERSION)

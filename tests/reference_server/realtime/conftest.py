@@ -23,6 +23,7 @@ from reference_server.auth import TokenSigner, TokenVerifier, anon_key
 from reference_server.db import Database
 from reference_server.realtime import Realtime
 from reference_server.settings import LOCAL_JWT_SECRET, Settings
+from reference_server.web.protocol import WebSockets
 
 PATIENCE = 5.0
 """Seconds after which a wait has failed."""
@@ -196,7 +197,7 @@ async def running_site(
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         Starlette(routes=realtime.routes()),
-        ws="websockets-sansio",
+        ws=WebSockets,
         lifespan="off",
         log_config=None,
         ws_max_size=5_000_000,
