@@ -18,7 +18,7 @@ def over_is_over(facts: Facts) -> CheckResult:
     """MM-S8: an ended session stays ended and is never offered as a match.
 
     It is over when a member's end was accepted, when its row was seen ended, or when a member who had seen it joined
-    anew: a join gives up the session that its user is in (design document, section 14).
+    anew, `match` ago: a join gives up the session that its user is in (design document, section 14).
     """
     teller = Teller(facts, "MM-S8")
     checked = 0
@@ -53,7 +53,8 @@ def _certainly_over(facts: Facts, session: SessionFacts) -> tuple[float, Op, str
             found.append((told.t1 or told.t0, told, f"{short(user.user)} was told"))
         join = _joined_anew(user, session)
         if join is not None:
-            found.append((join.t1 or math.inf, join, f"{short(user.user)}, who knew of it, had joined anew"))
+            given_up = (join.t1 or math.inf) + facts.budgets.match
+            found.append((given_up, join, f"{short(user.user)}, who knew of it, had joined anew"))
     found += [(s.known, s.op, "it was shown ended") for s in _live(session) if not s.active]
     return min(found, key=lambda over: over[0], default=None)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.checkers.lifetimes import Floors
 from harness.checkers.telling import Teller, short
-from harness.checkers.timeline import Facts, SessionFacts, UserFacts
+from harness.checkers.timeline import Birth, Facts, SessionFacts, UserFacts
 from harness.checkers.waiting import possible_birth
 from harness.history.op import Op
 from harness.results.finding import CheckResult
@@ -198,14 +198,16 @@ def none_after_leave(facts: Facts) -> CheckResult:
 def one_session_for_a_join(facts: Facts) -> CheckResult:
     """MM-S7: k joins of one user lead to at most one queue entry, and each entry to at most one session.
 
-    A user who has two sessions at once after one join breaks MM-S1, and is not told again here.
+    A user who has two sessions at once after one join breaks MM-S1, and is not told again here; a session that cannot
+    have come from a join at all breaks MM-S4, and does not count here.
     """
     teller = Teller(facts, "MM-S7")
     doubles = {(double.user.user, double.later.session) for double in double_matches(facts)}
+    unasked = {birth.session.session for birth in _births(facts) if birth.broken == "MM-S4"}
     told: set[frozenset[str]] = set()
     for user in facts.users.values():
         floors = Floors(user)
-        sessions = [session for session in user.sessions if not session.muddled]
+        sessions = [session for session in user.sessions if not session.muddled and session.session not in unasked]
         excess = 0
         for at in range(1, len(sessions)):
             one, other = sessions[at - 1], sessions[at]
@@ -249,22 +251,15 @@ def _entries_between(user: UserFacts, one: SessionFacts, other: SessionFacts) ->
     return within + (within < at)
 
 
-@dataclass(frozen=True, slots=True)
-class _Birth:
-    """A session of two known users, and the requirement that its birth breaks ("" for none)."""
-
-    session: SessionFacts
-    members: tuple[UserFacts, UserFacts]
-    broken: str
-
-
-def _births(facts: Facts) -> list[_Birth]:
-    births = []
-    for session in facts.sessions.values():
-        members = facts.both(session)
-        if members is not None:
-            births.append(_Birth(session, members, _broken_by(session, members)))
-    return births
+def _births(facts: Facts) -> list[Birth]:
+    """The births of all sessions of two known users, judged once for all checkers that ask."""
+    if facts.births is None:
+        facts.births = [
+            Birth(session, members, _broken_by(session, members))
+            for session in facts.sessions.values()
+            if (members := facts.both(session)) is not None
+        ]
+    return facts.births
 
 
 def _broken_by(session: SessionFacts, members: tuple[UserFacts, UserFacts]) -> str:
@@ -279,14 +274,14 @@ def _broken_by(session: SessionFacts, members: tuple[UserFacts, UserFacts]) -> s
     return "MM-S5" if possible_birth(session, one, other, ttl=False) else "MM-S4"
 
 
-def _tell(teller: Teller, birth: _Birth, sentence: str, witness: list[Op | None]) -> None:
+def _tell(teller: Teller, birth: Birth, sentence: str, witness: list[Op | None]) -> None:
     teller.find(
         sentence, users=tuple(user.user for user in birth.members), sessions=(birth.session.session,),
         at=birth.session.known, witness=(*witness, birth.session.first.op),
     )  # fmt: skip
 
 
-def _birth(teller: Teller, birth: _Birth) -> str:
+def _birth(teller: Teller, birth: Birth) -> str:
     since = birth.session.born_after
     earliest = f", born after {teller.at(since)}" if math.isfinite(since) else ""
     return f"session {short(birth.session.session)} ({teller.seen(birth.session.first)}{earliest})"

@@ -157,6 +157,15 @@ class UserFacts:
         return len(self.joins) <= len(self.sessions)
 
 
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A session of two known users, and the requirement that its birth breaks ("" for none)."""
+
+    session: SessionFacts
+    members: tuple[UserFacts, UserFacts]
+    broken: str
+
+
 @dataclass(slots=True)
 class Facts:
     """A whole history, sorted."""
@@ -178,6 +187,9 @@ class Facts:
     """Users brought nothing from an earlier run."""
     foreigners: bool
     """Sessions name users of whom the history holds no op: strangers take part, and hide things from us."""
+
+    births: list[Birth] | None = None
+    """The births of sessions of two known users, once somebody has judged them (see `harness.checkers.safety`)."""
 
     def both(self, session: SessionFacts) -> tuple[UserFacts, UserFacts] | None:
         """The two members, where the history knows both and its sights agree."""

@@ -24,7 +24,7 @@ BAD = {
         MATCH + "2 B told X\n3-3.1 A poll X(A,B)",
     ),
     "a session is active again": ("MM-S8", MATCH + "2-2.1 A look X(A,B)~\n3-3.1 B look X(A,B)"),
-    "the abandoned session is offered as a match": ("MM-S8", MATCH + "2-2.1 A join\n2.5-2.6 A poll X(A,B)"),
+    "the abandoned session is offered as a match": ("MM-S8", MATCH + "2-2.1 A join\n3.5-3.6 A poll X(A,B)"),
     "a session is gone after a crash": ("MM-S10", MATCH + "2-3 - fault kill\n6-6.1 A look X"),
     "polls are empty after a crash": ("MM-S10", MATCH + "2-3 - fault kill\n6-6.1 A poll -"),
     "a session outlives its greatest age": ("MM-L8", MATCH + "102-102.1 A poll X(A,B)\n103-103.1 B poll X(A,B)"),
