@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -23,6 +24,8 @@ from harness.history.journal import Journal
 from harness.results.finding import Finding
 from harness.results.run import Status
 from harness.target import Target
+
+T = TypeVar("T")
 
 PLACES = 4
 """Tests of the wire at once, beside those of the queue: too few to disturb a test that is measuring."""
@@ -63,6 +66,7 @@ class Stage:
         self._report = report
         self._transport: Transport | None = None
         self._http: aiohttp.ClientSession | None = None
+        self._once: dict[str, asyncio.Task[Any]] = {}
         self._shared: dict[Scenario, asyncio.Task[Trial]] = {}
 
     @property
@@ -88,7 +92,7 @@ class Stage:
         self.chosen = frozenset(scenarios)
         async with Transport(self.target) as self._transport, new_session(WIRE_TIMEOUT) as self._http:
             await probe(self._transport)
-            tests: list[asyncio.Task[None]] = []
+            tests: list[asyncio.Task[Any]] = []
             try:
                 for name in sorted(scenarios, key=_precedence):
                     trial = Trial(CATALOGUE[name], self, self._journal(name))
@@ -97,8 +101,15 @@ class Stage:
                         await _first(tests[-1], trial.asked)
                 await asyncio.gather(*tests)
             finally:
-                await _stopped([*tests, *self._shared.values()])
+                await _stopped([*tests, *self._shared.values(), *self._once.values()])
                 await self.people.close()
+
+    async def once(self, name: str, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What `make` brings about: it happens once for the whole run, and every asker gets the same."""
+        if name not in self._once:
+            self._once[name] = asyncio.create_task(make())
+        made: T = await asyncio.shield(self._once[name])
+        return made
 
     async def share(self, scenario: Scenario, asker: Trial) -> None:
         """Gives the asker the history of a scenario that several requirements are judged from; it is played once."""
@@ -207,7 +218,7 @@ async def _first(test: asyncio.Task[None], event: asyncio.Event) -> None:
         await asyncio.gather(waiter, return_exceptions=True)
 
 
-async def _stopped(tasks: list[asyncio.Task[None] | asyncio.Task[Trial]]) -> None:
+async def _stopped(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

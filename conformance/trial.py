@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from conformance.outcome import Breach, Inconclusive
 from conformance.requirements import Requirement
@@ -23,6 +23,8 @@ from harness.target import Budgets, Target
 
 if TYPE_CHECKING:
     from conformance.stage import Stage
+
+T = TypeVar("T")
 
 CADENCE = 0.2
 """Seconds between two polls of somebody who looks for his match: quick, so that the history says much."""
@@ -130,6 +132,11 @@ class Trial:
         account = await self.stage.people.get(name)
         await self.stage.transport.dialect.refresh(account)
         return account
+
+    async def once(self, name: str, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What several tests need and what is made once for the whole run, by the first that asks."""
+        async with self.waiting():
+            return await self.stage.once(name, make)
 
     # ------------------------------------------------------------ the wire
     @asynccontextmanager

@@ -30,11 +30,17 @@ def _anchor(requirement: Requirement) -> str:
 
 
 def _section(requirement: Requirement) -> str:
-
-    return (
-        f"## {requirement.id} {requirement.title}\n\n{requirement.statement}\n\n"
-        f"Source: {requirement.clause}: `{requirement.quote}`\n\nWhy it matters: {requirement.why}\n"
-    )
+    parts = [
+        f"## {requirement.id} {requirement.title}",
+        requirement.statement,
+        f"Source: {requirement.clause}: `{requirement.quote}`",
+        f"Why it matters: {requirement.why}",
+    ]
+    if requirement.modes != "both":
+        parts.append(f"Shown in {requirement.modes} time only.")
+    if requirement.guards:
+        parts.append(f"A pass means that {', and that '.join(requirement.guards)}; otherwise it is `unknown`.")
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

@@ -19,6 +19,14 @@ def test_every_matching_requirement_is_there() -> None:
     assert set(CATALOGUE) >= FIRST
 
 
+@pytest.mark.parametrize(
+    ("id_", "group"), [("MM-S1", "MM"), ("REST-01", "REST"), ("REST-RLS-16", "REST-RLS"), ("SEC-JWT-03", "SEC-JWT")]
+)
+def test_a_group_is_what_stands_before_the_number(id_: str, group: str) -> None:
+    """-k chooses by it, and tests of the queue are told from those of the wire by it."""
+    assert CATALOGUE[id_].group == group
+
+
 def test_each_entry_says_where_it_comes_from_and_why_it_matters() -> None:
     """A requirement without its source's words, or without its consequence, teaches nothing."""
     for requirement in CATALOGUE.values():
@@ -37,6 +45,14 @@ def test_the_page_is_the_catalogue() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
+def test_the_page_says_what_a_pass_rests_on() -> None:
+    """Guards and times are for readers too."""
+    rule = CATALOGUE["MM-S1"].model_copy(update={"modes": "real", "guards": ("two met", "a third came")})
+    text = page({"MM-S1": rule})
+    assert "Shown in real time only." in text
+    assert "A pass means that two met, and that a third came; otherwise it is `unknown`." in text
+
+
 def test_the_page_links_to_its_own_sections() -> None:
     """Each row of the table leads to a heading that exists."""
     text = page()
@@ -46,7 +62,13 @@ def test_the_page_links_to_its_own_sections() -> None:
         assert anchor in headings
 
 
-@pytest.mark.parametrize("wrong", [{"id": "S1"}, {"level": "MAY"}, {"evidence": "E9"}, {"colour": "red"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": "S1"}, {"level": "MAY"}, {"evidence": "E9"}, {"colour": "red"}, {"modes": "slow"}, {"clause": " "},
+        {"quote": ""}, {"quote": "two\nlines"}, {"why": ""}, {"guards": ("",)},
+    ],
+)  # fmt: skip
 def test_a_malformed_entry_is_refused(wrong: dict[str, str]) -> None:
     """A typing error in the catalogue is an error at once, not a requirement that nobody checks."""
     good = CATALOGUE["MM-S1"].model_dump()

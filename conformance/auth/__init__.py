@@ -1,0 +1,1 @@
+"""Auth as GoTrue speaks it: coming in, staying in, going out, and what the tokens say."""
