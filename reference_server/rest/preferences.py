@@ -7,13 +7,14 @@ from typing import Literal, cast
 
 from starlette.datastructures import Headers
 
-from reference_server.rest.errors import RestError
+from reference_server.rest.errors import RestError, not_served
 from reference_server.rest.statements import Resolution, Returning
 
 OBJECT = "application/vnd.pgrst.object+json"
 ARRAY = "application/json"
 _OBJECTS = frozenset({OBJECT, "application/vnd.pgrst.object"})
 _ARRAYS = frozenset({"*/*", "application/*", ARRAY, "application/vnd.pgrst.array+json", "application/vnd.pgrst.array"})
+_OTHER_BODIES = frozenset({"text/csv", "application/x-www-form-urlencoded"})
 Count = Literal["exact", "planned", "estimated"]
 # What may be asked for, in the order in which PostgREST echoes it.
 _VALUES: dict[str, frozenset[str]] = {
@@ -82,6 +83,19 @@ def read_preferences(method: str, headers: Headers) -> Preferences:
         most=int(found["max-affected"]) if "max-affected" in found else None,
         applied=", ".join(f"{name}={found[name]}" for name in _VALUES if name in found),
     )
+
+
+def check_body_type(headers: Headers) -> None:
+    """A body is JSON, and is taken for it where nothing is said. Its text is read as it comes: no encoding is undone.
+
+    Raises:
+        RestError: for another type (PGRST102), or one that PostgREST reads and this server does not (PGRST127).
+    """
+    kind = headers.get("content-type", ARRAY).partition(";")[0].strip().lower()
+    if kind in _OTHER_BODIES:
+        raise not_served(f"a body of the type {kind}")
+    if kind != ARRAY:
+        raise RestError(400, "PGRST102", f"Content-Type not acceptable: {kind}")
 
 
 def _read(headers: Headers) -> tuple[dict[str, str], list[str]]:

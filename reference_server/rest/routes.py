@@ -21,7 +21,7 @@ from reference_server.rest.catalogue import Catalogue, Function, Table
 from reference_server.rest.errors import RestError, Version, no_such_path, not_served, too_many, wrong_method
 from reference_server.rest.grammar import is_filter, parse_query, parse_range
 from reference_server.rest.payload import read_arguments, read_changes, read_rows
-from reference_server.rest.preferences import Preferences, read_preferences
+from reference_server.rest.preferences import Preferences, check_body_type, read_preferences
 from reference_server.rest.statements import MAX_ROWS, Statement
 from reference_server.rest.tree import Query
 from reference_server.sessions.liveness import Liveness
@@ -128,7 +128,7 @@ class _Rest:
                 pairs = [pair for pair in pairs if pair not in mine]
                 body, given = orjson.dumps(named).decode(errors="replace"), frozenset(named)
             case "POST":
-                body, given = read_arguments(await read_body(request))
+                body, given = read_arguments(await _body(request))
             case "OPTIONS":
                 return Response(headers={"allow": _OF_FUNCTIONS})
             case method:
@@ -177,7 +177,7 @@ class _Rest:
         query = _query(request)
         if query.where or query.order or query.limit is not None or query.offset:
             raise not_served("a condition, an order or a limit on POST")
-        rows = read_rows(table, await read_body(request), query.columns)
+        rows = read_rows(table, await _body(request), query.columns)
         if rows.number == 0:
             return change_answer("[]", 0, preferences, 201, table)
         if rows.number > 1 and not rows.columns:
@@ -196,7 +196,7 @@ class _Rest:
     async def _update(self, request: Request, claims: Claims, table: Table, preferences: Preferences) -> Response:
         query = _query(request)
         _check_change(query, "UPDATE")
-        body, columns = read_changes(table, await read_body(request), query.columns)
+        body, columns = read_changes(table, await _body(request), query.columns)
         if not columns:
             return change_answer("[]", 0, preferences, 200)
         statement = statements.update(table, query, body, columns, returning=preferences.returning)
@@ -231,6 +231,11 @@ class _Rest:
         """What a query string asks of a table: the same text always means the same."""
         query = parse_query(parse_qsl(raw_query, keep_blank_values=True))
         return query, statements.select(self._catalogue.tables[table], query)
+
+
+async def _body(request: Request) -> bytes:
+    check_body_type(request.headers)
+    return await read_body(request)
 
 
 def _query(request: Request) -> Query:

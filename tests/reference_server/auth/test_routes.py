@@ -57,6 +57,36 @@ async def test_sign_up_and_sign_in_with_password(client: Any) -> None:
     assert again.json["user"]["app_metadata"] == {"provider": "email", "providers": ["email"]}
 
 
+CLAIMS = {
+    *("iss", "sub", "aud", "exp", "iat", "email", "phone", "app_metadata", "user_metadata", "role", "aal", "amr"),
+    *("session_id", "is_anonymous"),
+}
+USER = {
+    *("id", "aud", "role", "email", "email_confirmed_at", "phone", "confirmed_at", "last_sign_in_at", "app_metadata"),
+    *("user_metadata", "identities", "created_at", "updated_at", "is_anonymous"),
+}
+IDENTITY = {
+    *("identity_id", "id", "user_id", "identity_data", "provider", "last_sign_in_at", "created_at", "updated_at"),
+    "email",
+}
+
+
+async def test_what_a_session_says(client: Any, verifier: TokenVerifier) -> None:
+    """Claims, user and identity have the listed members, also after a refresh, which stays in the same session."""
+    made = (await client.call("POST", "/auth/v1/signup", PERSON | {"data": {"nick": "a"}})).json
+    renewed = (await refresh(client, made["refresh_token"])).json
+    raw = [verifier.verify(session["access_token"]).raw for session in (made, renewed)]
+    for session, claims in zip((made, renewed), raw, strict=True):
+        assert claims.keys() == CLAIMS
+        assert (claims["aud"], claims["role"], claims["aal"]) == ("authenticated", "authenticated", "aal1")
+        assert claims["amr"][0].keys() == {"method", "timestamp"}
+        assert claims["amr"][0]["method"] == "password"
+        assert session["user"].keys() == USER
+        assert session["user"]["identities"][0].keys() == IDENTITY
+        assert claims["user_metadata"] == session["user"]["user_metadata"] == {"nick": "a"}
+    assert raw[0]["session_id"] == raw[1]["session_id"]
+
+
 REFUSALS: list[tuple[str, Any, int, str]] = [
     ("/signup", {"email": "a@b.c", "password": "short"}, 422, "weak_password"),
     ("/signup", {"email": "a@b.c", "password": "x" * 73}, 422, "validation_failed"),
