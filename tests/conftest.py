@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import asyncpg
@@ -18,9 +19,9 @@ def postgres_url() -> Iterator[str]:
         yield cluster.url
 
 
-@pytest.fixture
-async def database_url(postgres_url: str) -> AsyncIterator[str]:
-    """The URL of a fresh, empty database, dropped when the test ends (connections to it are cut)."""
+@asynccontextmanager
+async def fresh_database(postgres_url: str) -> AsyncIterator[str]:
+    """The URL of a new, empty database, dropped in the end (connections to it are cut)."""
     name = f"test_{uuid4().hex}"
     owner = await asyncpg.connect(postgres_url)
     try:
@@ -30,6 +31,13 @@ async def database_url(postgres_url: str) -> AsyncIterator[str]:
         await owner.execute(f"drop database {name} with (force)")
     finally:
         await owner.close()
+
+
+@pytest.fixture
+async def database_url(postgres_url: str) -> AsyncIterator[str]:
+    """The URL of a database of the test's own."""
+    async with fresh_database(postgres_url) as url:
+        yield url
 
 
 # A database whose log somebody still reads cannot be dropped, not even with force: wait until the reader is gone.

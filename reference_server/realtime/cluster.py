@@ -75,7 +75,8 @@ class Cluster:
         self.greet()
         if self._silent:
             try:
-                await asyncio.wait_for(self._answered.wait(), GREETING)
+                async with asyncio.timeout(GREETING):
+                    await self._answered.wait()
             except TimeoutError:
                 log.warning("other instances have not answered: %s", ", ".join(sorted(self._silent)))
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import orjson
 import pytest
 import pytest_asyncio
@@ -24,6 +23,7 @@ from reference_server.db import Database
 from reference_server.realtime import Realtime
 from reference_server.settings import LOCAL_JWT_SECRET, Settings
 from reference_server.web.protocol import WebSockets
+from tests.conftest import fresh_database
 
 PATIENCE = 5.0
 """Seconds after which a wait has failed."""
@@ -221,15 +221,8 @@ async def running_site(
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def database_url(postgres_url: str) -> AsyncIterator[str]:
     """One database for a module: its tests make users of their own, and a subscription is told of later rows only."""
-    name = f"test_{uuid4().hex}"
-    owner = await asyncpg.connect(postgres_url)
-    try:
-        await owner.execute(f"create database {name}")
-        yield postgres_url.replace("/postgres?", f"/{name}?")
-        await owner.execute(_END_READERS, name)
-        await owner.execute(f"drop database {name} with (force)")
-    finally:
-        await owner.close()
+    async with fresh_database(postgres_url) as url:
+        yield url
 
 
 PROMPT = {"join_error_delay": 0, "refusal_delay": 0}
@@ -239,12 +232,6 @@ PROMPT = {"join_error_delay": 0, "refusal_delay": 0}
 @pytest.fixture
 def settings() -> Settings:
     return Settings(**PROMPT)
-
-
-# A database whose log somebody still reads cannot be dropped, not even with force: wait until the reader is gone.
-_END_READERS = """
-select pg_terminate_backend(active_pid, 10000) from pg_replication_slots where database = $1 and active
-"""
 
 
 @pytest.fixture
