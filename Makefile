@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help venv bench bench-full serve test clients benchmarks check format lock clean
+.PHONY: help venv bench bench-full serve test clients benchmarks stress check format lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,14 +23,17 @@ bench-full: $(READY) ## The main job, long form
 serve: $(READY) ## The reference server on http://127.0.0.1:54321 until Ctrl-C
 	$(BIN)/gurukul serve
 
-test: $(READY) ## All tests, save those of the next two verbs (under 10 minutes)
-	$(BIN)/pytest -q -n 3 --dist loadfile --ignore=tests/clients --ignore=tests/benchmarks
+test: $(READY) ## All tests, save those of the next three verbs (under 10 minutes)
+	$(BIN)/pytest -q -n 3 --dist loadfile --ignore=tests/clients --ignore=tests/benchmarks --ignore=tests/stress
 
 clients: $(READY) ## The official JavaScript and Python clients, unmodified, against the reference server (needs Node)
 	$(BIN)/pytest -q tests/clients
 
 benchmarks: $(READY) ## Benchmarks of the judge, the feed and the joins
 	$(BIN)/pytest -q tests/benchmarks
+
+stress: $(READY) ## An instance killed under 500 users, and a soak (SOAK_SECONDS=600 for the long one; default 60)
+	$(BIN)/pytest -q tests/stress
 
 check: $(READY) ## Lint, format, types, import direction
 	$(BIN)/ruff check
