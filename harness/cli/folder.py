@@ -8,19 +8,32 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import Trouble
+from harness.results.redaction import redact_folder
 from harness.results.store import RunFolder, RunStore
 
 
 @contextmanager
 def run_folder(results: Path, kind: str) -> Iterator[RunFolder]:
-    """Makes the folder of a run; one in which trouble left nothing but target files and empty logs is removed."""
+    """Makes the folder of a run; one in which trouble left nothing but target files and empty logs is removed.
+
+    However the run ends, what stays holds no secret.
+    """
     folder = RunStore(results).create(kind)
     try:
-        yield folder
+        with _redacted(folder):
+            yield folder
     except Trouble:
         if not any(_tells(path) for path in folder.path.rglob("*")):
             shutil.rmtree(folder.path, ignore_errors=True)
         raise
+
+
+@contextmanager
+def _redacted(folder: RunFolder) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        redact_folder(folder.path)
 
 
 def _tells(path: Path) -> bool:

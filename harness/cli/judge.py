@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.cli.conclusion import conclude, conclude_bench, with_expectations
 from harness.cli.judging import Terms, judged
 from harness.cli.output import exit_status, show
 from harness.cli.running import say
-from harness.history.journal import read_history
+from harness.errors import Trouble
+from harness.history.journal import merge_histories, read_history
+from harness.history.op import Op
 from harness.results.fingerprint import take_fingerprint
 from harness.results.run import BenchRun, JudgeRun
 from harness.results.store import StoredRun, load_run
 
 
-def judge(history: Path, json: str, verbose: int) -> int:
-    """Judges a history by the budgets of the run that it belongs to; returns the exit status."""
-    file = history / "history.ndjson" if history.is_dir() else history
-    ops = read_history(file)
+def judge(histories: Sequence[Path], json: str, verbose: int) -> int:
+    """Judges histories as one, by the budgets of the run that the first belongs to; returns the exit status."""
+    files = [file for path in histories for file in journals_of(path)]
+    ops = read_together(files)
+    file = files[0]
     run = _run_of(file)
     if run is None:
         say("no run.json beside it: judged by the default budgets")
@@ -38,6 +43,32 @@ def judge(history: Path, json: str, verbose: int) -> int:
     )  # fmt: skip
     show(again, json=json, html=None)
     return exit_status(again)
+
+
+def journals_of(path: Path) -> list[Path]:
+    """The journals that a path means: a file, a run's history.ndjson, or all of a folder that has none.
+
+    Raises:
+        Trouble: a folder without any.
+    """
+    if not path.is_dir():
+        return [path]
+    if (path / "history.ndjson").exists():
+        return [path / "history.ndjson"]
+    found = sorted(path.glob("*.ndjson"))
+    if not found:
+        raise Trouble(f"there is no history in {path}", "name a history.ndjson, or a folder that holds some")
+    return found
+
+
+def read_together(files: Sequence[Path]) -> list[Op]:
+    """The ops of several journals on one clock, in the order of their starts; one journal is read as it is."""
+    if len(files) == 1:
+        return read_history(files[0])
+    with TemporaryDirectory(prefix="gurukul-judge-") as folder:
+        merged = Path(folder) / "history.ndjson"
+        merge_histories(files, merged)
+        return read_history(merged)
 
 
 def _run_of(history: Path) -> StoredRun | None:

@@ -191,11 +191,19 @@ def mutants(
 
 @app.command()
 def judge(
-    history: Annotated[Path, typer.Argument(metavar="HISTORY", help="A history.ndjson, or the folder of a run.")],
+    history: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="HISTORY...", help="A history.ndjson, a run's folder, or several that belong together."
+        ),
+    ],
     json: options.Json = "",
     verbose: options.Verbose = 0,
 ) -> int:
-    """Judge a stored history again, offline, by the budgets of its run."""
+    """Judge a stored history again, offline, by the budgets of its run.
+
+    Several journals (of several machines, say, each with its clock in its first line) are judged as one history.
+    """
     from harness.cli.judge import judge as verb
 
     return verb(history, json, verbose)

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Self
 import orjson
 
 from harness.errors import Trouble
+from harness.history.clock import Clock, clock_of, on_reference
 from harness.history.op import Op, Outcome, Via
 
 _log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "seed": lambda value: type(value) is int,
     "due": lambda value: value is None or type(value) in _NUMBER,
 }
+_CLOCK = b'{"clock"'
 _OPTIONAL = {"value": {}, "seed": 0, "due": None}
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _VIAS = {via.value: via for via in Via}
@@ -45,15 +47,18 @@ class Journal:
     Args:
         path: the file; it is created, or appended to.
         every: seconds between flushes while ops come in.
+        clock: the clock that stamps the ops, where journals of several machines shall be merged.
     """
 
-    def __init__(self, path: Path, *, every: float = 0.5) -> None:
+    def __init__(self, path: Path, *, every: float = 0.5, clock: Clock | None = None) -> None:
         self.path = path
         self._every = every
         self._flushed = time.monotonic()
         self._file: BinaryIO | None
         try:
             self._file = path.open("ab")
+            if clock is not None and not self._file.tell():
+                self._file.write(orjson.dumps(clock.record(), option=orjson.OPT_APPEND_NEWLINE))
         except OSError as error:
             raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None
 
@@ -147,7 +152,7 @@ def op_of(row: dict[str, Any]) -> Op:
 
 
 def read_history(path: Path) -> list[Op]:
-    """Reads a history in the order of its lines.
+    """Reads a history in the order of its lines. A clock that it states says nothing as long as it is alone.
 
     A last line without newline that cannot be read is what a killed process leaves: it is dropped, with a warning in
     the log.
@@ -158,6 +163,8 @@ def read_history(path: Path) -> list[Op]:
     ops: list[Op] = []
     for number, line, whole in _lines(path):
         try:
+            if number == 1 and line.startswith(_CLOCK) and clock_of(orjson.loads(line)) is not None:
+                continue
             ops.append(parse_op(line))
         except ValueError as error:
             if not whole:
@@ -177,11 +184,20 @@ def write_history(ops: Iterable[Op], path: Path) -> None:
 def merge_histories(paths: Sequence[Path], into: Path) -> int:
     """Merges histories of several processes into one file, ordered by the start of the ops; returns their number.
 
+    Journals that state no clock, or all the same, were stamped by one clock and are merged as they are. Where clocks
+    differ, each journal must state its own: its ops are moved onto the one that all are compared with, and made longer
+    by the bound of its error.
+
     Torn last lines are dropped as in `read_history`, and Trouble is raised as there.
     """
+    clocks = _clocks(paths)
+    if len({clock.id for clock in clocks if clock is not None}) > 1:
+        return _merge_clocks(paths, clocks, into)
     keyed: list[tuple[float, int, bytes]] = []
     for path in paths:
         for number, line, whole in _lines(path):
+            if number == 1 and line.startswith(_CLOCK):
+                continue
             try:
                 start = orjson.loads(line)["t0"] + 0.0
             except (ValueError, KeyError, TypeError):
@@ -193,6 +209,41 @@ def merge_histories(paths: Sequence[Path], into: Path) -> int:
     keyed.sort()
     _write((line.rstrip(b"\n") + b"\n" for _, _, line in keyed), into)
     return len(keyed)
+
+
+def _clocks(paths: Sequence[Path]) -> list[Clock | None]:
+    """The clock that each journal states in its first line; None where it states none."""
+    return [clock_stated(path) for path in paths]
+
+
+def clock_stated(path: Path) -> Clock | None:
+    """The clock that a journal states, if it does. Raises Trouble where the line is not as it must be."""
+    for number, line, _ in _lines(path):
+        if number > 1 or not line.startswith(_CLOCK):
+            return None
+        try:
+            return clock_of(orjson.loads(line))
+        except ValueError as error:
+            raise Trouble(f"{path}, line 1: {error}", "mend the line that states the clock") from None
+    return None
+
+
+def _merge_clocks(paths: Sequence[Path], clocks: Sequence[Clock | None], into: Path) -> int:
+    silent = next((path for path, clock in zip(paths, clocks, strict=True) if clock is None), None)
+    if silent is not None:
+        raise Trouble(
+            f"{silent} does not say by which clock it was stamped, and the others were stamped by several",
+            'begin it with a line such as {"clock": {"id": "host-b", "offset": -0.012, "error": 0.002}}',
+        )
+    ops = [
+        on_reference(op, clock)
+        for path, clock in zip(paths, clocks, strict=True)
+        if clock is not None
+        for op in read_history(path)
+    ]
+    ops.sort(key=lambda op: op.t0)
+    write_history(ops, into)
+    return len(ops)
 
 
 def _lines(path: Path) -> Iterable[tuple[int, bytes, bool]]:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from harness.history.op import Op, Outcome, Via
@@ -250,7 +250,8 @@ class Oracle:
     """What is certain of one history."""
 
     def __init__(self, ops: list[Op], budgets: Budgets) -> None:
-        self._ops = sorted(ops, key=lambda op: op.t0)
+        looks = [replace(op, op="poll", via=Via.POLL) for op in ops if op.op == "join" and _shown(op) is not None]
+        self._ops = sorted([*ops, *looks], key=lambda op: op.t0)  # a join that names a session looks as well
         self._budgets = budgets
         self._restless = frozenset(_restless(self._ops, budgets))
         self._possible: dict[frozenset[str], bool] = {}
