@@ -29,6 +29,7 @@ BODY_LIMIT = 65_536
 KEPT = 400
 """Frames of one socket that are kept as evidence; what comes after them is counted."""
 _CHUNK = 65_536
+_SLICE = 0.5
 _NUMBERS = itertools.count(1)
 _NAMES = {one.value: one.name.lower() for one in Opcode}
 
@@ -148,12 +149,18 @@ class RawSocket:
     # ------------------------------------------------------------ waiting
 
     async def until(self, condition: Callable[[], Any], patience: float) -> bool:
-        """Waits until the condition holds, looking whenever something came; False when the time or the socket ends."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while not condition() and not self.ended:
-                    self._arrived.clear()
+        """Waits until the condition holds, looking whenever something came; False when the time or the socket ends.
+
+        Time in which this process itself stood still does not count: what came meanwhile is only being read now.
+        """
+        clock, waited = asyncio.get_running_loop().time, 0.0
+        while not condition() and not self.ended and waited < patience:
+            self._arrived.clear()
+            began, slice_ = clock(), min(_SLICE, patience - waited)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(slice_):
                     await self._arrived.wait()
+            waited += min(clock() - began, slice_)
         return bool(condition())
 
     async def over(self, patience: float) -> bool:
