@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from reference_server.plans import Plan, RateCounter
 
+MOST_CHANNELS = 1_000
+"""Channels of one socket where the plan says nothing."""
 TOO_MANY_USERS = "Too many connected users"
 TOO_MANY_JOINS = "Too many joins per second"
 TOO_MANY_MESSAGES = "Too many messages per second"
@@ -55,8 +57,7 @@ class Quotas:
         if self.joins.exceeded:
             raise JoinFlood(f"ClientJoinRateLimitReached: {TOO_MANY_JOINS}")
         self.joins.add()
-        most = self.plan.channels_per_connection
-        if most is not None and channels >= most:
+        if channels >= (self.plan.channels_per_connection or MOST_CHANNELS):
             return "ChannelRateLimitReached: Too many channels"
         return None
 

@@ -7,17 +7,21 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
 from reference_server.web.waiting import Gate, Mailbox
 
 HEAD_LIMIT = 65_536
 """Bytes of one request's head that are read at most. The application's own, lower limits answer in its own words."""
+MOST_FRAGMENTS = 4_096
+"""Frames that one WebSocket message may come in: fragments of no bytes at all are not held by the limit of its size."""
 _BODY = b'{"message":"The head of the request is too large"}'
 _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: application/json\r\n"
     b"Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 )
+_UNREADABLE = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _OTHER_VERSION = (
     b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close\r\n"
     b"Content-Length: 0\r\n\r\n"
@@ -84,3 +88,21 @@ class WebSockets(WebSocketsSansIOProtocol):
         self.handshake_complete = self.close_sent = True
         self.transport.write(_OTHER_VERSION)
         self.transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Reads on; an opening that cannot be read is refused, where uvicorn leaves its connection as it is."""
+        super().data_received(data)
+        unreadable = self.conn.handshake_exc is not None and not self.handshake_initiated
+        if unreadable and not self.transport.is_closing():
+            self.handshake_complete = self.close_sent = True
+            self.transport.write(_UNREADABLE)
+            self.transport.close()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Gathers a fragment; a message in too many of them is 1009 (RFC 6455 section 7.4.1)."""
+        if len(self.frames) < MOST_FRAGMENTS:
+            super().handle_cont(event)
+            return
+        self.frames = []
+        self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"a message of more than {MOST_FRAGMENTS} frames")
+        self.handle_parser_exception()

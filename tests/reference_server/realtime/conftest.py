@@ -22,7 +22,7 @@ from reference_server.auth import TokenSigner, TokenVerifier, anon_key
 from reference_server.db import Database
 from reference_server.realtime import Realtime
 from reference_server.settings import LOCAL_JWT_SECRET, Settings
-from reference_server.web.protocol import WebSockets
+from reference_server.web.protocol import BoundedHttp, WebSockets
 from tests.conftest import fresh_database
 
 PATIENCE = 5.0
@@ -197,6 +197,7 @@ async def running_site(
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         Starlette(routes=realtime.routes()),
+        http=BoundedHttp,
         ws=WebSockets,
         lifespan="off",
         log_config=None,

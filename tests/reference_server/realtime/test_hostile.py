@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,8 +14,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from reference_server.db import Database
+from reference_server.realtime import quotas
 from reference_server.realtime.idle import CHANNELLESS, SILENT, Activity, sweep_interval
 from reference_server.settings import Settings
+from reference_server.web.protocol import MOST_FRAGMENTS
 from tests.reference_server.realtime.conftest import PATIENCE, PROMPT, Client, Site, running_site
 
 HEARTBEAT = orjson.dumps([None, "1", "phoenix", "heartbeat", {}])
@@ -88,6 +91,79 @@ async def test_a_message_in_pieces_has_the_same_limit(site: Site) -> None:
         for _ in range(80):
             writer.write(frame(piece, first=0x00, length=long))
         assert await close_code(reader) == 1009
+
+
+FRAME_LIMIT = 5_000_000
+
+
+@pytest.mark.parametrize("fragments", [1, 2])
+@pytest.mark.parametrize("beyond", [0, 1, 2])
+async def test_the_limit_of_a_message(site: Site, fragments: int, beyond: int) -> None:
+    """A message of exactly the limit is read, be it whole or in two parts; one byte more, or two, are 1009."""
+    message = HEARTBEAT.replace(b"{}", b'"' + b"x" * (FRAME_LIMIT + beyond - len(HEARTBEAT)) + b'"')
+    assert len(message) == FRAME_LIMIT + beyond
+    cut = len(message) // fragments
+    async with raw(site) as (reader, writer):
+        for number in range(fragments):
+            part = message[number * cut :] if number == fragments - 1 else message[:cut]
+            first = (0x01 if number == 0 else 0x00) | (0x80 if number == fragments - 1 else 0)
+            writer.write(frame(part, first=first, length=bytes([127]) + len(part).to_bytes(8, "big")))
+        if beyond:
+            assert await close_code(reader) == 1009
+        else:
+            assert await asyncio.wait_for(reader.readexactly(1), PATIENCE) == b"\x81"
+
+
+async def test_fragments_of_nothing_have_an_end(site: Site) -> None:
+    """A message that never ends, in fragments without a byte, is 1009; one in as many as are allowed is read."""
+    async with raw(site) as (reader, writer):
+        writer.write(frame(HEARTBEAT, first=0x01) + frame(b"", first=0x00) * (MOST_FRAGMENTS - 2))
+        writer.write(frame(b"", first=0x80))
+        assert await asyncio.wait_for(reader.readexactly(1), PATIENCE) == b"\x81"
+    async with raw(site) as (reader, writer):
+        writer.write(frame(b"[", first=0x01) + frame(b"", first=0x00) * (MOST_FRAGMENTS + 1))
+        assert await close_code(reader) == 1009
+
+
+async def test_a_bomb_is_not_unpacked(site: Site) -> None:
+    """Compression is never agreed to, whatever is offered, so that a small frame stays small: packed ones are 1002."""
+    packed = zlib.compress(b"x" * 20_000_000, wbits=-15)
+    offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, permessage-deflate\r\n"
+    async with raw(site, offer) as (reader, writer):
+        writer.write(frame(packed, first=0xC1, length=bytes([126]) + len(packed).to_bytes(2, "big")))
+        assert await close_code(reader) == 1002
+
+
+@pytest.mark.parametrize(
+    "extra", ["X-Long: " + "y" * 70_000 + "\r\n", "".join(f"X-{n}: y\r\n" for n in range(200))], ids=["long", "many"]
+)
+async def test_the_head_of_an_upgrade_has_a_limit(site: Site, extra: str) -> None:
+    """Headers without measure open no socket: the request is refused, and the connection closed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    path = site.url().partition(str(site.port))[2]
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{extra}"
+        f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    try:
+        answer = await asyncio.wait_for(reader.read(), PATIENCE)
+        assert answer.startswith(b"HTTP/1.1 4"), answer
+    finally:
+        writer.close()
+
+
+async def test_bindings_and_channels_have_limits(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A channel has a hundred bindings, a socket so many channels; what is beyond is refused, the rest goes on."""
+    monkeypatch.setattr(quotas, "MOST_CHANNELS", 3)
+    bindings = [{"event": "*", "schema": "public", "table": "messages"}] * 101
+    async with site.client() as client:
+        refused = await client.join("realtime:a", *bindings)
+        assert refused.payload["response"]["reason"] == "ChannelRateLimitReached: Too many channels"
+        await client.subscribe("realtime:b", *bindings[:100])
+        for name in "cd":
+            assert (await client.join(f"realtime:{name}")).payload["status"] == "ok"
+        refused = await client.join("realtime:e")
+        assert refused.payload["response"]["reason"] == "ChannelRateLimitReached: Too many channels"
 
 
 async def test_one_byte_at_a_time_is_read_as_well(site: Site) -> None:
