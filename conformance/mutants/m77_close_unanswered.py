@@ -1,0 +1,31 @@
+"""M77: a Close is heard, and not answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from websockets.frames import Opcode
+from websockets.protocol import Protocol
+
+from reference_server.mutation import Mutation
+
+MUTANT = {
+    "id": "M77",
+    "title": "the closing handshake is left out",
+    "why": "The other side will go away by itself.",
+    "names": ["SEC-WS-11"],
+}
+
+
+def mutate(server: Mutation) -> None:
+    """A Close is passed over."""
+
+    def deaf(original: Callable[..., None]) -> Callable[..., None]:
+        def recv_frame(protocol: Any, frame: Any) -> None:
+            if frame.opcode is not Opcode.CLOSE:
+                original(protocol, frame)
+
+        return recv_frame
+
+    server.wrap(Protocol, "recv_frame", deaf)
