@@ -33,7 +33,7 @@ from harness.target import Budgets
 
 RULES = frozenset({"S1", "S4", "S5", "S6", "S7", "S8"})
 UNBORN, ACTIVE, ENDED = 0, 1, 2
-MOST_STATES = 1500
+MOST_STATES = 500
 
 
 class TooLarge(Exception):

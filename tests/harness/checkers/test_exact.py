@@ -3,8 +3,9 @@
 Agreement means, for the safety requirements that are about worlds (S1, S4, S5, S6, S7, S8):
 
 - sound: where a checker is red, no world of a right target explains the history;
-- complete: where no world does, a checker is red, save for what only follows from three facts together, for the
-  checkers look at each session and at each two sessions of a user (at most one in a hundred, and none without `info`);
+- complete: where no world does, a checker is red, save for one thing that the checkers let pass: a join that a user
+  needed for his place in the queue may also pass for what ended an earlier or later session of his (S7; at most one in
+  a hundred of the broken histories);
 - rightly named: a red requirement is one whose rule has a part in it. Somebody who is matched without having asked (S4)
   makes the rest of his history unexplainable, and a session that is shown active when it had ended (S8) may be the one
   that seems to overlap (S1): then these are the ones that must be right.
@@ -58,7 +59,6 @@ def test_the_checkers_agree_with_the_search(toys: ModuleType, exact: ModuleType)
     assert seen["histories"] >= EXAMPLES
     assert seen["too large"] <= EXAMPLES / 100
     assert seen["missed"] <= seen["broken"] / 100
-    assert seen["missed without info"] == 0
     shares = {name: seen[name] / seen["searched"] for name in ("broken", *TRAITS)}
     assert all(share > 0.08 for share in shares.values()), shares
     assert min(seen[f"red {rule}"] for rule in ("S1", "S2", "S3", "S4", "S5", "S7", "S8")) >= 5, seen
@@ -83,8 +83,8 @@ def compare(ops: list[Op], toys: ModuleType, exact: ModuleType, seen: Counter[st
         assert broken or not reds, f"no rule is broken for certain\n{told(judgement)}"
         seen["broken"] += broken
         if broken and not reds:
+            assert oracle.blames("S7"), "missed, and not for the one known reason"
             seen["missed"] += 1
-            seen["missed without info"] += all(op.outcome is not Outcome.INFO for op in ops)
         for rule in reds - {other for root in reds for other in CONSEQUENCES.get(root, ())}:
             assert oracle.blames(rule), f"{rule} has no part in it\n{told(judgement)}"
     except exact.TooLarge:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.checkers.judge import judge
+from harness.history.clock import Clock, on_reference
 from harness.history.op import Op
 from harness.results.finding import Judgement
 
@@ -61,6 +64,25 @@ def test_no_false_alarm_when_half_is_missing(
     chosen = [op for op in ops if op.op not in {"push", "poll", "told"} or (op.n * 2654435761 % 1000) / 1000 < kept]
     judgement = judge(chosen, simulator.BUDGETS, fresh_users=fresh)
     assert set(judgement.violations) <= {"MM-L1"}, sentences(judgement)
+
+
+@given(seed=st.integers(0, 2**32), users=st.integers(2, 6), acts=st.integers(2, 8), error=st.floats(0.0, 0.4))
+@RELAXED
+def test_no_false_alarm_over_several_clocks(
+    simulator: ModuleType, seed: int, users: int, acts: int, error: float
+) -> None:
+    """Users are spread over three machines, whose clocks are wrong by as much as is stated."""
+    rng = random.Random(seed)
+    clocks = [Clock(f"m{n}", rng.uniform(-1e4, 1e4), error if n else 0.0) for n in range(3)]
+    wrong = [rng.uniform(-clock.error, clock.error) for clock in clocks]
+    merged = []
+    for op in simulator.simulate(seed, users, acts):
+        at = int(op.user[1:] or 0) % 3 if op.user else 0
+        off = clocks[at].offset + wrong[at]
+        stamped = replace(op, t0=op.t0 - off, t1=None if op.t1 is None else op.t1 - off)
+        merged.append(on_reference(stamped, clocks[at]))
+    judgement = judge(merged, simulator.BUDGETS)
+    assert not judgement.violations, sentences(judgement)
 
 
 @pytest.mark.parametrize("requirement", SIMULATED)

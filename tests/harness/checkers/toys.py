@@ -91,8 +91,9 @@ class Toy:
             self.note(user, "disconnect", Via.SELF, kind="close")
             self.after(0.5, lambda: [self.finish(session) for session in self.of(user)] and None)
             return
-        if name == "end" and not mine:
-            name = "poll"
+        if name == "end":
+            mine = [session for session in mine if session.id in self.seen(user)]
+            name = "end" if mine else "poll"
         last = LASTS[step[3]]
         value = {"id": mine[0].id} if name == "end" else {}
         entry = self.note(user, name, Via.POLL if name == "poll" else Via.HTTP, last, **value)
@@ -114,6 +115,11 @@ class Toy:
 
     def of(self, user: str) -> list[Session]:
         return [session for session in self.sessions if session.active and user in session.members]
+
+    def seen(self, user: str) -> set[str]:
+        """The sessions that a user has been shown by now: nobody can name another one."""
+        ended = (op for op in self.ops if op.user == user and op.t1 is not None and op.t1 <= self.now)
+        return {op.value["session"]["id"] for op in ended if op.value.get("session")}
 
     def join(self, user: str, _: Op) -> dict[str, Any]:
         if self.fault != "S1":

@@ -1,12 +1,15 @@
 """A small swarm and a few pairs through the real command, and what can be done with the stored run."""
 
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 
-from harness.history.journal import read_history
+from harness.history.clock import Clock
+from harness.history.journal import Journal, read_history
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,39 @@ def test_the_stored_history_is_judged_to_the_same_verdict(shared_gurukul, swarme
         judged = orjson.loads(again.out)
         assert judged["verdict"] == said["verdict"]
         assert judged["targets"] == said["targets"]
+
+
+def test_several_journals_are_judged_as_one(shared_gurukul, swarmed, tmp_path: Path):
+    """What two machines wrote down, each with its clock, says together what the whole said."""
+    folder, said = swarmed
+    ops = read_history(folder / "history.ndjson")
+    users = sorted({op.user for op in ops if op.user})
+    half = set(users[: len(users) // 2])
+    (tmp_path / "run.json").write_bytes((folder / "run.json").read_bytes())
+    for name, offset in (("a", 0.0), ("b", 1000.0)):
+        with Journal(tmp_path / f"{name}.ndjson", clock=Clock(name, offset, 0.001)) as journal:
+            for op in ops:
+                if (op.user in half or not op.user) == (name == "a"):
+                    end = None if op.t1 is None else op.t1 - offset
+                    journal.append(replace(op, t0=op.t0 - offset, t1=end))
+    for given in ([tmp_path], [tmp_path / "a.ndjson", tmp_path / "b.ndjson"]):
+        ended = shared_gurukul("judge", *map(str, given), "--json", "-")
+        assert ended.status == 0, ended.err
+        judged = orjson.loads(ended.out)["targets"][0]
+        assert [judged[key] for key in ("joins", "matches")] == [
+            said["targets"][0][key] for key in ("joins", "matches")
+        ]
+    (tmp_path / "none").mkdir()
+    assert shared_gurukul("judge", str(tmp_path / "none")).trouble.startswith("there is no history in ")
+
+
+def test_a_run_can_be_given_away(swarmed):
+    """Nothing in its folder is a token, a key or an address of a database."""
+    folder, _ = swarmed
+    secret = r"eyJ[A-Za-z0-9_-]+\.eyJ|postgres(ql)?://|apikey=e|jwt_secret = \"[^\"r]"
+    found = subprocess.run(["grep", "-rEl", secret, str(folder)], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert 'anon_key = "redacted"' in (folder / "target-hardened.toml").read_text()
 
 
 def test_a_history_without_its_run_is_judged_by_default_budgets(shared_gurukul, swarmed, tmp_path: Path):
