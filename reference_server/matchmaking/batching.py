@@ -130,6 +130,10 @@ class JoinBatches:
         self._wake.set()
         return await caller
 
+    def under_way(self, user: UUID) -> bool:
+        """Whether a join of this user waits for the next batch."""
+        return user in self._gathering
+
     async def settled(self, user: UUID) -> None:
         """Waits until the joins of this user that have come so far are answered."""
         join = self._gathering.get(user) or self._in_flight.get(user)

@@ -100,8 +100,9 @@ class HardenedEngine:
         return Status(row["state"], _match_of(row))
 
     async def alive(self, user: UUID) -> None:
-        """Notes a sign of life; it renews the queue entry's TTL from this moment."""
-        self._signs[user] = asyncio.get_running_loop().time()
+        """Notes a sign of life; it renews the queue entry's TTL from this moment, as a join that is under way does."""
+        if not self._joins.under_way(user):
+            self._signs[user] = asyncio.get_running_loop().time()
 
     async def vanished(self, user: UUID) -> None:
         """Removes the queue entry and ends the session; the partner is told by the change and by a signal.
