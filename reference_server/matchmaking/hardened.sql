@@ -24,7 +24,7 @@ alter table public.chat_sessions
 
 create table gurukul.session_members (
     user_id     uuid primary key,
-    session_id  uuid not null references public.chat_sessions on delete cascade
+    session_id  uuid not null
 );
 create index session_members_session_id on gurukul.session_members (session_id);
 
@@ -84,16 +84,29 @@ $$;
 create trigger book_members after insert on public.chat_sessions
     referencing new table as born for each statement execute function gurukul.book_members();
 
--- A session that ends frees both members at once (one that is deleted does so by the foreign key).
+-- A session that ends frees both members at once, and so does one that is deleted (no foreign key does it: these rows are
+-- written by triggers alone, and the checks of a key would be a sixth of what a join costs).
 create function gurukul.free_members() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-    delete from gurukul.session_members m using over o where m.session_id = o.id and o.status <> 'active';
+    delete from gurukul.session_members m using over o
+    where m.session_id = o.id and (tg_op = 'DELETE' or o.status <> 'active');
     return null;
 end;
 $$;
 create trigger free_members after update on public.chat_sessions
     referencing new table as over for each statement execute function gurukul.free_members();
+create trigger free_members_of_deleted after delete on public.chat_sessions
+    referencing old table as over for each statement execute function gurukul.free_members();
+create function gurukul.free_all_members() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    delete from gurukul.session_members;
+    return null;
+end;
+$$;
+create trigger free_all_members after truncate on public.chat_sessions
+    for each statement execute function gurukul.free_all_members();
 
 -- Ends sessions in the name of one member each. The partner learns it twice: by the UPDATE, and, where his client
 -- watches the messages alone (as the documented one does), by the signal that a client sends when it hangs up.

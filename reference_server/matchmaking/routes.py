@@ -19,6 +19,7 @@ from reference_server.sessions.liveness import Liveness
 from reference_server.web.body import BadBody, read_json
 from reference_server.web.caller import bearer_token, cookie_token
 from reference_server.web.errors import Json, unavailable
+from reference_server.web.lean import Lean
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def routes(
     """
     api = MatchingApi(engine, verifier, liveness, stopping, joined)
     found: list[BaseRoute] = [
-        Route("/api/matching/join", api.join, methods=["POST"]),
+        Route("/api/matching/join", Lean(api.join), methods=["POST"]),
         Route("/api/matching/leave", api.leave, methods=["POST"]),
     ]
     if isinstance(engine, TellsStatus):

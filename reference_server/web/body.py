@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 BODY_LIMIT = 1_048_576
 """Bytes; an SDP with all its candidates is under 10,000."""
@@ -29,15 +29,24 @@ async def read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
         raise BadBody(413, f"The body is larger than {limit} bytes")
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise BadBody(413, f"The body is larger than {limit} bytes")
-    except ClientDisconnect:
-        raise BadBody(408, "The body did not arrive whole") from None
-    return bytes(body)
+    body, more = await _part(request)
+    if more:
+        whole = bytearray(body)
+        while more and len(whole) <= limit:
+            body, more = await _part(request)
+            whole += body
+        body = bytes(whole)
+    if len(body) > limit:
+        raise BadBody(413, f"The body is larger than {limit} bytes")
+    return body
+
+
+async def _part(request: Request) -> tuple[bytes, bool]:
+    """The next part of the body, and whether there is more (ASGI, "Request - receive event")."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise BadBody(408, "The body did not arrive whole")
+    return message.get("body", b""), message.get("more_body", False)
 
 
 async def read_json(request: Request, limit: int = BODY_LIMIT) -> Any:
