@@ -43,6 +43,7 @@ from reference_server.turn.routes import routes as turn_routes
 from reference_server.web.caller import Gateway
 from reference_server.web.edge import Edge
 from reference_server.web.errors import Json, not_served, unavailable
+from reference_server.web.lean import Lean
 
 
 class Service(Protocol):
@@ -188,13 +189,20 @@ class _Application(Starlette):
     around: Callable[[ASGIApp], ASGIApp]
     sockets: dict[str, ASGIApp]
     """By path: what serves them. They go past the framework, whose layers would cost each of them 3 KB."""
+    lean: dict[tuple[str, str], Route]
+    """By method and path: what goes past it, too, because everybody waits for it."""
 
     def build_middleware_stack(self) -> ASGIApp:
         inner = super().build_middleware_stack()
 
         def fork(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-            found = self.sockets.get(scope["path"]) if scope["type"] == "websocket" else None
-            return (found or inner)(scope, receive, send)
+            if scope["type"] == "websocket":
+                return self.sockets.get(scope["path"], inner)(scope, receive, send)
+            route = self.lean.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+            if route is None:
+                return inner(scope, receive, send)
+            scope["route"] = route
+            return route.app(scope, receive, send)
 
         return self.around(Edge(fork))
 
@@ -213,6 +221,12 @@ def build_app(parts: Parts) -> Starlette:
         exception_handlers={404: _not_found, 405: _wrong_method, Unavailable: _unavailable, Exception: _failed},
     )
     app.sockets = {route.path: route.app for route in app.routes if isinstance(route, WebSocketRoute)}
+    app.lean = {
+        (method, route.path): route
+        for route in app.routes
+        if isinstance(route, Route) and isinstance(route.app, Lean)
+        for method in route.methods or ()
+    }
     app.around = partial(parts.telemetry.around, access_log=parts.settings.access_log)
     return app
 

@@ -45,8 +45,11 @@ class Rooms:
 
     def tell(self, room: str, message: Message, besides: Channel | None = None) -> None:
         """Tells all in the room who may read broadcasts there, but not `besides`."""
+        members = self._rooms.get(room)
+        if members is None:
+            return
         topic, frames = _topic(room), dict[Version, str | bytes | None]()
-        for channel in tuple(self._rooms.get(room, ())):
+        for channel in tuple(members):
             if channel is besides or not channel.rights.read_broadcast:
                 continue
             if channel.version not in frames:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-Handler = Callable[[Request], Awaitable[Response]]
+from reference_server.web.errors import Json
+
+log = logging.getLogger(__name__)
 
 
 class Lean:
-    """A handler as an ASGI application, for Starlette's `Route`.
+    """A handler as an ASGI application: the endpoint of a `Route`, which the application calls without the router.
 
-    Starlette looks for exception handlers around the whole application and again around each function that is a route;
-    one of the two will do.
+    What the framework's layers would do with an error is done here.
     """
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Callable[[Request], Awaitable[Response]]) -> None:
         self._handler = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
-        response = await self._handler(Request(scope, receive, send))
+        """Answers one request; 500 where the handler raises."""
+        try:
+            response = await self._handler(Request(scope, receive, send))
+        except Exception:
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            response = Json({"error": "Internal Server Error"}, 500)
         await response(scope, receive, send)
