@@ -253,6 +253,14 @@ async def test_a_client_who_ends_is_the_ender(hardened):
     assert await hardened.value("select count(*) from gurukul.session_members") == 0
 
 
+@pytest.mark.parametrize("removal", ["delete from public.chat_sessions", "truncate public.chat_sessions cascade"])
+async def test_sessions_that_are_removed_free_their_members(hardened, removal):
+    """Whoever takes sessions out of the table, one or all: their members are booked no more."""
+    await pair(hardened)
+    await hardened.execute(removal)
+    assert await hardened.value("select count(*) from gurukul.session_members") == 0
+
+
 async def test_a_deleted_user_frees_his_partner(hardened):
     """Deleting an account deletes its session, and with it both bookings."""
     waiter, comer = await pair(hardened)
