@@ -13,7 +13,7 @@ from types import FrameType
 import pytest
 
 from conformance.outcome import Outcome, overall
-from conformance.plugin import REPORTER, SUITE
+from conformance.plugin import ANNOUNCER, REPORTER, SUITE
 from conformance.targets.expected import read_expected
 from harness.errors import Trouble
 from harness.target import load_target
@@ -26,6 +26,7 @@ class _Runner:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.stash[REPORTER] = _say
+        config.stash[ANNOUNCER] = _announce
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -85,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _say(outcome: Outcome) -> None:
     sys.stdout.write(outcome.line + "\n")
+    sys.stdout.flush()
+
+
+def _announce(lines: list[str]) -> None:
+    sys.stdout.writelines(f"plan: {line}\n" for line in lines)
     sys.stdout.flush()
 
 

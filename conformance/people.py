@@ -6,7 +6,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from harness.client.dialect import Account, CallBroke, CallRefused
+from harness.client.dialect import Account, CallBroke, CallRefused, NotAdmitted
+from harness.errors import Trouble
 
 if TYPE_CHECKING:
     from conformance.stage import Stage
@@ -34,6 +35,19 @@ class People:
         if name not in self._known:
             self._known[name] = asyncio.create_task(self._sign_in())
         return await asyncio.shield(self._known[name])
+
+    async def scout(self) -> None:
+        """Lets one user in before the tests start: where nobody gets in, every test would say so in its own way.
+
+        Raises:
+            Trouble: he does not get in.
+        """
+        try:
+            await self.get("stranger")
+        except NotAdmitted as refusal:
+            raise Trouble(
+                f"no user gets into the target ({refusal})", "look at its sign-up settings and limits"
+            ) from None
 
     async def close(self) -> None:
         """Takes everybody out of the queue and his sessions."""

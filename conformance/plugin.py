@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from conformance.suite import Suite
 
 SUITE: pytest.StashKey[Suite] = pytest.StashKey()
+ANNOUNCER: pytest.StashKey[Callable[[list[str]], None]] = pytest.StashKey()
 REPORTER: pytest.StashKey[Callable[[Outcome], None]] = pytest.StashKey()
 
 
@@ -40,6 +41,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.extra_keyword_matches.add(f"{requirement}.")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Notes which requirements were chosen, and opens the target file: nothing is asked of the target yet."""
     chosen = {name: item.function.scenario for item in session.items if (name := _requirement(item))}  # type: ignore[attr-defined]
@@ -65,8 +67,13 @@ def _suite(config: pytest.Config) -> Suite:
         expected = read_expected(known) if known is not None else None
     except Trouble as trouble:
         raise pytest.UsageError(str(trouble)) from None
-    report = config.stash.get(REPORTER, _say_nothing)
-    return Suite(target, history=config.getoption("--history"), expected=expected, report=report)
+    return Suite(
+        target,
+        history=config.getoption("--history"),
+        expected=expected,
+        report=config.stash.get(REPORTER, _say_nothing),
+        announce=config.stash.get(ANNOUNCER, _say_nothing),
+    )
 
 
 @pytest.fixture
@@ -115,5 +122,11 @@ def _requirement(item: pytest.Item) -> str | None:
     return getattr(getattr(item, "function", None), "requirement", None)
 
 
-def _say_nothing(_outcome: Outcome) -> None:
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Says before the first test what the run is going to do, and what it cannot."""
+    suite = config.stash.get(SUITE, None)
+    return suite.plan() if suite is not None else []
+
+
+def _say_nothing(_said: object) -> None:
     """Under plain pytest, pytest itself says what came of each test."""

@@ -53,7 +53,14 @@ class Stage:
     budget to pass) happens side by side.
     """
 
-    def __init__(self, target: Target, *, history: Path | None = None, report: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        history: Path | None = None,
+        report: Callable[[Outcome], None],
+        opened: Callable[[], None] = lambda: None,
+    ) -> None:
         self.target = target
         self.queue = asyncio.Lock()
         self.door = asyncio.Semaphore(DOORS)
@@ -64,6 +71,7 @@ class Stage:
         self.outcomes: dict[str, Outcome] = {}
         self._history = history
         self._report = report
+        self._opened = opened
         self._transport: Transport | None = None
         self._http: aiohttp.ClientSession | None = None
         self._once: dict[str, asyncio.Task[Any]] = {}
@@ -92,6 +100,8 @@ class Stage:
         self.chosen = frozenset(scenarios)
         async with Transport(self.target) as self._transport, new_session(WIRE_TIMEOUT) as self._http:
             await probe(self._transport)
+            await self.people.scout()
+            self._opened()
             tests: list[asyncio.Task[Any]] = []
             try:
                 for name in sorted(scenarios, key=_precedence):

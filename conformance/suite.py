@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from conformance.outcome import Outcome, exit_status
+from conformance.plan import plan
 from conformance.requirements import CATALOGUE
 from conformance.results import write_results
 from conformance.scenario import Scenario
@@ -27,6 +28,7 @@ class Suite:
         history: a folder for the histories, one for each requirement; None keeps none.
         expected: known failures of this target, strictly; None expects nothing in particular.
         report: is called with each outcome, as soon as it is known.
+        announce: is called with what the run is going to do, once the target has let us in.
     """
 
     def __init__(
@@ -36,13 +38,18 @@ class Suite:
         history: Path | None = None,
         expected: dict[str, Expected] | None = None,
         report: Callable[[Outcome], None],
+        announce: Callable[[list[str]], None] = lambda _lines: None,
     ) -> None:
         self.target = target
         self.scenarios: dict[str, Scenario] = {}
         self.trouble: Trouble | None = None
-        self._stage = Stage(target, history=history, report=report)
+        self._stage = Stage(target, history=history, report=report, opened=lambda: announce(self.plan()))
         self._expected = expected
         self._played = False
+
+    def plan(self) -> list[str]:
+        """What the run is going to do, and what it cannot."""
+        return plan(self.target, [CATALOGUE[name] for name in self.scenarios])
 
     def answer(self, requirement: str) -> None:
         """Passes, fails or skips the pytest test that calls it, as the requirement's test came out."""

@@ -2,115 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from aiohttp import web
 
 from conformance.requirements import CATALOGUE
-from harness.results.run import ConformRun
-from harness.results.store import load_run
 from harness.target import Target, dump_target
-
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class Ended:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-
-async def command(*arguments: str | Path) -> Ended:
-    """Runs Python with these arguments to its end, without the pytest plugins that happen to be installed here."""
-    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *map(str, arguments),
-        cwd=ROOT,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await child.communicate()
-    return Ended(child.returncode or 0, out.decode(), err.decode())
-
-
-async def suite(*arguments: str | Path) -> Ended:
-    """Runs the suite. Whatever happens, nobody is shown a traceback."""
-    ended = await command("-m", "conformance", *arguments)
-    assert "Traceback" not in ended.out + ended.err
-    return ended
-
-
-def target_file(folder: Path, url: str) -> Path:
-    """A target file for a server at this address."""
-    file = folder / "target.toml"
-    file.write_text(dump_target(Target(name="t", api_url=f"{url}/api", supabase_url=url, anon_key="k")))
-    return file
-
-
-async def _html(_request: web.Request) -> web.Response:
-    return web.Response(text="<html>It works!</html>", content_type="text/html")
-
-
-async def _socket(request: web.Request) -> web.WebSocketResponse:
-    socket = web.WebSocketResponse()
-    await socket.prepare(request)
-    async for _message in socket:
-        pass
-    return socket
-
-
-async def _nobody(_request: web.Request) -> web.Response:
-    return web.json_response({"error": "Unauthorized"}, status=401)
-
-
-async def _closed(_request: web.Request) -> web.Response:
-    return web.json_response({"code": 422, "error_code": "signup_disabled", "msg": "Signups not allowed"}, status=422)
-
-
-async def _no_rows(_request: web.Request) -> web.Response:
-    return web.json_response([])
-
-
-@pytest.fixture
-async def html_server() -> AsyncIterator[str]:
-    """A web server that is no target: it answers everything with a page."""
-    async for url in _serve([web.route("*", "/{path:.*}", _html)]):
-        yield url
-
-
-@pytest.fixture
-async def closed_server() -> AsyncIterator[str]:
-    """A target that looks well and lets nobody sign up."""
-    routes = [
-        web.get("/rest/v1/chat_sessions", _no_rows), web.post("/api/matching/join", _nobody),
-        web.get("/realtime/v1/websocket", _socket), web.post("/auth/v1/signup", _closed),
-    ]  # fmt: skip
-    async for url in _serve(routes):
-        yield url
-
-
-async def _serve(routes: list[web.RouteDef]) -> AsyncIterator[str]:
-    app = web.Application()
-    app.add_routes(routes)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @pytest.mark.parametrize(
@@ -120,57 +18,38 @@ async def _serve(routes: list[web.RouteDef]) -> AsyncIterator[str]:
         (["--target", "pyproject.toml"], "unknown section"),
     ],
 )
-async def test_a_bad_target_file_is_one_line(arguments: list[str], says: str) -> None:
+async def test_a_bad_target_file_is_one_line(python: Any, arguments: list[str], says: str) -> None:
     """What is wrong and what to do, on standard error, with status 3."""
-    ended = await suite(*arguments)
+    ended = await python("-m", "conformance", *arguments)
     assert ended.status == 3 and ended.out == ""
     assert ended.err.startswith("error: ") and says in ended.err and ended.err.count("\n") == 1
 
 
-async def test_a_target_out_of_reach_is_one_line(tmp_path: Path) -> None:
-    """Nobody listens there: not one requirement is called broken, and the results say so."""
-    ended = await suite("--target", target_file(tmp_path, "http://127.0.0.1:9"), "--results", tmp_path / "r.json")
-    assert ended.status == 3 and ended.out == ""
-    assert "cannot be reached" in ended.err and ended.err.count("\n") == 1
-    run = load_run(tmp_path / "r.json")
-    assert isinstance(run, ConformRun) and run.verdict == "unknown"
-    assert {result.status for result in run.requirements} == {"error"}
-
-
-async def test_a_page_instead_of_a_target_is_one_line(tmp_path: Path, html_server: str) -> None:
-    """A proxy's page, or a wrong port."""
-    ended = await suite("--target", target_file(tmp_path, html_server))
-    assert ended.status == 3 and ended.err.startswith("error: ") and ended.err.count("\n") == 1
-
-
-async def test_no_matching_requirement_is_one_line(tmp_path: Path, html_server: str) -> None:
+async def test_no_matching_requirement_is_one_line(suite: Any) -> None:
     """-k that chooses nothing is a typing error, not a pass."""
-    ended = await suite("--target", target_file(tmp_path, html_server), "-k", "MM-X9")
+    ended = await suite("http://127.0.0.1:9", "-k", "MM-X9")
     assert ended.status == 3 and "no requirement matches -k 'MM-X9'" in ended.err
 
 
-async def test_a_target_that_lets_nobody_in_is_unknown(tmp_path: Path, closed_server: str) -> None:
-    """Every requirement has its line with one reason, and none is red."""
-    ended = await suite("--target", target_file(tmp_path, closed_server), "--results", tmp_path / "r.json")
-    assert ended.status in {2, 3} and ended.err == ""
-    lines = ended.out.splitlines()
-    assert lines[-1] == "t: unknown"
-    assert {line.split()[0] for line in lines[:-1]} == set(CATALOGUE)
-    assert {line.split()[1] for line in lines[:-1]} <= {"unknown", "error"}
-    assert all("Signups not allowed" in line for line in lines[:-1])
-
-
-async def test_results_that_cannot_be_written_are_trouble(tmp_path: Path, closed_server: str) -> None:
+async def test_results_that_cannot_be_written_are_trouble(suite: Any, serve_fake: Any, tmp_path: Path) -> None:
     """The run is lost, and that is said."""
     (tmp_path / "file").write_text("")
-    ended = await suite("--target", target_file(tmp_path, closed_server), "--results", tmp_path / "file" / "r.json")
+    ended = await suite((await serve_fake()).url, "-k", "AUTH-23", "--results", tmp_path / "file" / "r.json")
     assert ended.status == 3 and "cannot be made" in ended.err
 
 
-async def test_plain_pytest_finds_one_test_for_each_requirement(tmp_path: Path) -> None:
+async def test_the_plan_comes_first(suite: Any, serve_fake: Any) -> None:
+    """Before the first outcome: how much, what not, how long, and what is left behind."""
+    ended = await suite((await serve_fake()).url, "-k", "AUTH-23 or SEC-JWT-14")
+    told = ended.out.splitlines()[:3]
+    assert [line.split(" ")[0] for line in told] == ["plan:"] * 3
+    assert "2 requirements of t" in told[0] and "SEC-JWT-14" in told[1] and "they stay" in told[2]
+
+
+async def test_plain_pytest_finds_one_test_for_each_requirement(python: Any, tmp_path: Path) -> None:
     """The suite is a pytest package: anybody's pytest can collect it."""
     plain = ("-m", "pytest", "-q", "-p", "conformance.plugin", "-p", "no:cacheprovider", "--rootdir", tmp_path)
-    ended = await command(*plain, "--pyargs", "conformance", "--collect-only")
+    ended = await python(*plain, "--pyargs", "conformance", "--collect-only")
     names = [line.rpartition("::")[2] for line in ended.out.splitlines() if "::" in line]
     assert ended.status == 0
     assert sorted(_named(name) for name in names) == sorted(CATALOGUE)
@@ -181,9 +60,26 @@ def _named(test: str) -> str:
     return next((id_ for id_ in CATALOGUE if test.upper().startswith(f"TEST_{id_.replace('-', '_')}_")), test)
 
 
-async def test_plain_pytest_needs_a_target() -> None:
+async def test_plain_pytest_needs_a_target(python: Any) -> None:
     """Without --target it says what to give, instead of failing all tests."""
-    ended = await command(
+    ended = await python(
         "-m", "pytest", "-p", "conformance.plugin", "-p", "no:cacheprovider", "--pyargs", "conformance"
     )
     assert ended.status == 4 and "--target FILE" in ended.err + ended.out
+
+
+async def test_plain_pytest_runs_the_suite(python: Any, serve_fake: Any, tmp_path: Path) -> None:
+    """-k, -x and JUnit are pytest's own; the plan stands in its head, a skip has its reason."""
+    url = (await serve_fake()).url
+    (tmp_path / "t.toml").write_text(
+        dump_target(Target(name="t", api_url=f"{url}/api", supabase_url=url, anon_key="k"))
+    )
+    ended = await python(
+        "-m", "pytest", "-x", "-rs", "-p", "conformance.plugin", "-p", "no:cacheprovider", "--rootdir", tmp_path,
+        "--pyargs", "conformance", "--target", tmp_path / "t.toml", "-k", "AUTH-23 or SEC-JWT-14",
+        f"--junitxml={tmp_path / 'j.xml'}",
+    )  # fmt: skip
+    assert ended.status == 0, ended.out
+    assert "2 requirements of t" in ended.out and "1 passed, 1 skipped" in ended.out
+    assert "not-verified: it takes tokens of our own making" in ended.out
+    assert 'tests="2"' in (tmp_path / "j.xml").read_text()

@@ -10,7 +10,9 @@ from typing import Any, Self
 import pytest
 
 from conformance import stage as stage_module
-from conformance.outcome import Inconclusive, NotOffered, Outcome, broken
+from conformance.outcome import Inconclusive, NotOffered, NotVerified, Outcome, broken
+from conformance.people import People
+from conformance.requirements import CATALOGUE
 from conformance.scenario import Scenario
 from conformance.stage import Stage
 from conformance.trial import Trial
@@ -49,7 +51,12 @@ async def probes(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Trouble]
             raise troubles.pop(0)
 
     monkeypatch.setattr(stage_module, "Transport", NoTransport)
+
+    async def scout(_people: People) -> None:
+        pass
+
     monkeypatch.setattr(stage_module, "probe", probe)
+    monkeypatch.setattr(People, "scout", scout)
     yield troubles
 
 
@@ -75,6 +82,7 @@ async def does_nothing(_trial: Trial) -> None:
         (broken("MM-S1", sent="a", came="b"), "fail", "a: b"),
         (NotOffered("no push"), "not-applicable", "no push"),
         (Inconclusive("no race"), "unknown", "no race"),
+        (NotVerified("it takes a secret"), "not-verified", "it takes a secret"),
         (NotAdmitted("sign-up is closed"), "unknown", "sign-up is closed"),
         (TimeoutError(), "unknown", "did not end within"),
         (Trouble("the disk is full", "make room"), "error", "the disk is full: make room"),
@@ -155,6 +163,50 @@ async def test_long_waits_come_first_and_pass_side_by_side(probes: list[Trouble]
 
     await play(dict.fromkeys(("MM-S1", "MM-S5", "MM-L5"), queues))
     assert order == ["MM-L5", "MM-S5", "MM-S1"]
+
+
+async def test_few_wire_tests_run_at_once(probes: list[Trouble]) -> None:
+    """Tests of the wire have so many places and no more, and whoever only waits gives his place away."""
+    inside, most = 0, 0
+
+    async def knocks(trial: Trial) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0)
+        inside -= 1
+        async with trial.waiting():
+            await asyncio.sleep(0)
+        trial.vouch()
+
+    names = [name for name, rule in CATALOGUE.items() if rule.group == "REST"]
+    outcomes = await play(dict.fromkeys(names, knocks))
+    assert {outcome.status for outcome in outcomes.values()} == {"pass"}
+    assert most == stage_module.PLACES
+
+
+async def test_what_is_made_once_is_made_once(probes: list[Trouble]) -> None:
+    """Several tests ask for the same thing at one time: the first makes it, and a failure is every asker's."""
+    made = 0
+
+    async def make() -> str:
+        nonlocal made
+        made += 1
+        await asyncio.sleep(0)
+        raise Inconclusive("the two never met")
+
+    async def asks(trial: Trial) -> None:
+        await trial.once("pair", make)
+
+    outcomes = await play(dict.fromkeys(("REST-01", "REST-02", "REST-03"), asks))
+    assert made == 1
+    assert {(each.status, each.detail) for each in outcomes.values()} == {("unknown", "the two never met")}
+
+
+async def test_a_wire_test_that_checked_nothing_is_unknown(probes: list[Trouble]) -> None:
+    """No checker speaks for it, so it must have held something against the requirement itself."""
+    outcomes = await play({"REST-01": does_nothing, "REST-02": vouches})
+    assert {name: each.status for name, each in outcomes.items()} == {"REST-01": "unknown", "REST-02": "pass"}
 
 
 async def test_waiting_for_the_queue_is_nobodys_time(probes: list[Trouble]) -> None:
