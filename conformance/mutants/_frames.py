@@ -43,11 +43,17 @@ def read_frames(server: Mutation, *, unmasked: bool = False, reserved: bool = Fa
         frame = kind(opcode, apply_mask(data, key) if masked else data, fin, *bits)
         for extension in reversed(extensions or ()):
             frame = extension.decode(frame, max_size=max_size)
-        if not (control and code >= 8):
-            frame.check()
+        frame.check()
         return frame
 
+    def check(frame: Frame) -> None:
+        if frame.opcode.value < 8:
+            strict(frame)
+
+    strict = Frame.check
     server.wrap(Frame, "parse", lambda _original: classmethod(parse))
+    if control:
+        server.wrap(Frame, "check", lambda _original: check)
 
 
 def _length(read_exact: Callable[[int], Generator[None, None, Any]], short: int) -> Generator[None, None, int]:

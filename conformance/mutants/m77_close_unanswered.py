@@ -1,4 +1,4 @@
-"""M77: a Close is heard, and not answered."""
+"""M77: a Close is heard, and the connection just ends."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ MUTANT = {
 
 
 def mutate(server: Mutation) -> None:
-    """A Close is passed over."""
+    """The connection ends without a word."""
 
     def deaf(original: Callable[..., None]) -> Callable[..., None]:
         def recv_frame(protocol: Any, frame: Any) -> None:
-            if frame.opcode is not Opcode.CLOSE:
-                original(protocol, frame)
+            if frame.opcode is Opcode.CLOSE:
+                raise EOFError("the other side has closed")
+            original(protocol, frame)
 
         return recv_frame
 

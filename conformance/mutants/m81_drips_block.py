@@ -9,23 +9,29 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from reference_server.mutation import Mutation
-from reference_server.web.protocol import WebSockets
 
 MUTANT = {
     "id": "M81",
     "title": "a slow sender blocks the server",
-    "why": "Reading until the frame is whole. 50 ms for each byte here.",
+    "why": "Reading until the frame is whole. It waits for 6 s at a time here.",
     "names": ["SEC-WS-20"],
 }
 
 
+STALL = 6.0
+"""Seconds."""
+
+
 def mutate(server: Mutation) -> None:
-    """Each small piece is waited for."""
+    """Every 25th byte that comes alone makes everybody wait."""
+    alone = 0
 
     def slow(original: Callable[..., None]) -> Callable[..., None]:
         def data_received(protocol: Any, data: bytes) -> None:
-            if len(data) <= 2 and isinstance(protocol, WebSockets):
-                time.sleep(0.2)
+            nonlocal alone
+            alone += len(data) == 1
+            if len(data) == 1 and alone % 25 == 0:
+                time.sleep(STALL)
             original(protocol, data)
 
         return data_received

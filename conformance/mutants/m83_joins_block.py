@@ -12,7 +12,7 @@ from reference_server.realtime.connection import Connection
 MUTANT = {
     "id": "M83",
     "title": "a join blocks the server",
-    "why": "A call to the outside that is not awaited but waited for. 50 ms for each join here.",
+    "why": "A call to the outside that is not awaited but waited for. 20 ms for each join here.",
     "names": ["SEC-WS-22"],
 }
 
@@ -22,7 +22,7 @@ def mutate(server: Mutation) -> None:
 
     def slow(original: Callable[..., Any]) -> Callable[..., Any]:
         def join(connection: Any, push: Any) -> Any:
-            time.sleep(0.05)
+            time.sleep(0.02)
             return original(connection, push)
 
         return join

@@ -1,34 +1,45 @@
-"""M96: each refused join keeps the others waiting."""
+"""M96: while one user joins too often, everybody is slowed down."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from reference_server.limits.join_limit import JoinLimit, TooManyJoins
+from reference_server.limits.join_limit import TooManyJoins
+from reference_server.matchmaking.hardened import HardenedEngine
 from reference_server.mutation import Mutation
 
 MUTANT = {
     "id": "M96",
     "title": "a flood costs the others their match",
-    "why": "Refusals that are made where the matches are made. 20 ms for each here.",
+    "why": "A brake for all, meant for one. 2.5 s here, for 2.5 s after each refusal.",
     "names": ["LIM-7"],
 }
 
 
-def mutate(server: Mutation) -> None:
-    """A refusal takes its time."""
+BRAKE = 2.5
+"""Seconds."""
 
-    def slow(original: Callable[..., Any]) -> Callable[..., Any]:
-        def check(limit: Any, user: UUID) -> None:
+
+def mutate(server: Mutation) -> None:
+    """Joins that are not refused wait."""
+    refused_at = -BRAKE
+
+    def braking(original: Callable[..., Any]) -> Callable[..., Any]:
+        async def join(engine: Any, user: UUID, mode: str) -> Any:
+            nonlocal refused_at
             try:
-                original(limit, user)
+                engine._limit.check(user)
+                if time.monotonic() - refused_at < BRAKE:
+                    await asyncio.sleep(BRAKE)
+                return await original(engine, user, mode)
             except TooManyJoins:
-                time.sleep(0.25)
+                refused_at = time.monotonic()
                 raise
 
-        return check
+        return join
 
-    server.wrap(JoinLimit, "check", slow)
+    server.wrap(HardenedEngine, "join", braking)

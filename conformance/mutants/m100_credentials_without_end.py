@@ -1,4 +1,4 @@
-"""M99: the name in the credentials carries no time."""
+"""M100: the name in the credentials carries no time, so that they never end."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from reference_server.mutation import Mutation
 from reference_server.turn.credentials import Relay
 
 MUTANT = {
-    "id": "M99",
-    "title": "TURN credentials do not say when they end",
+    "id": "M100",
+    "title": "TURN credentials are good for ever",
     "why": "A long-term account behind a short-lived answer.",
-    "names": ["TURN-1", "TURN-3"],
+    "names": ["TURN-3"],
 }
 
 
 def mutate(server: Mutation) -> None:
-    """A name, a password and the addresses: no time."""
+    """The name is the user's own."""
 
     def endless(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
         def credentials(relay: Any, user: str, now: float) -> dict[str, Any]:
-            given = original(relay, user, now)
-            del given["ttl"]
-            return {**given, "username": user}
+            return {**original(relay, user, now), "username": user}
 
         return credentials
 
