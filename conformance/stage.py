@@ -126,15 +126,17 @@ class Stage:
         task = self._shared.get(scenario)
         if task is None:
             task = self._shared[scenario] = asyncio.create_task(self._played(scenario, asker))
-        shared = await asyncio.shield(task)
-        asker.idle += shared.idle
+        idle = asker.idle
+        with asker.excused():
+            shared = await asyncio.shield(task)
+        asker.idle = idle + shared.idle
         for op in shared.ops:
             asker.append(op)
 
     async def _played(self, scenario: Scenario, asker: Trial) -> Trial:
         trial = Trial(asker.requirement, self, None)
         try:
-            await scenario(trial)
+            await self._limited(trial, scenario)
         finally:
             await trial.close()
         return trial
@@ -183,8 +185,12 @@ class Stage:
             await trial.close()
 
     async def _limited(self, trial: Trial, scenario: Scenario) -> None:
-        async with asyncio.timeout(self._limit):
-            await scenario(trial)
+        async with asyncio.timeout(self._limit) as timer:
+            trial.timer = timer
+            try:
+                await scenario(trial)
+            finally:
+                trial.timer = None
 
     async def _breached(self, finding: Finding) -> tuple[Status, str, Finding | None]:
         """A breach counts while the target is there: one that died is not wrong about matchmaking."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from conformance.outcome import Breach, Inconclusive
@@ -50,7 +50,9 @@ class Trial:
         self.asked = asyncio.Event()
         """Set when the test first asks for the queue."""
         self.idle = 0.0
-        """Seconds that the test spent waiting for the queue."""
+        """Seconds that the test spent waiting for others: for the queue, for a place, for what is made once."""
+        self.timer: asyncio.Timeout | None = None
+        """Ends a test that takes too long; stands still while it waits for others."""
         self._cleared = 0
         self._vouched = False
         self._holds_place = False
@@ -136,15 +138,32 @@ class Trial:
     async def once(self, name: str, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What several tests need and what is made once for the whole run, by the first that asks."""
         async with self.waiting():
-            return await self.stage.once(name, make)
+            with self.excused():
+                return await self.stage.once(name, make)
+
+    @contextmanager
+    def excused(self) -> Iterator[None]:
+        """While the test waits for others, its time stands still."""
+        asked, timer = time.monotonic(), self.timer
+        end = timer.when() if timer is not None else None
+        if timer is None or end is None:  # nobody counts, or an outer block is waiting already
+            yield
+            return
+        timer.reschedule(None)
+        try:
+            yield
+        finally:
+            waited = time.monotonic() - asked
+            self.idle += waited
+            if self.timer is timer:
+                timer.reschedule(end + waited)
 
     # ------------------------------------------------------------ the wire
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """One of the few places at the wire, so that the tests of the wire do not disturb those that measure time."""
-        asked = time.monotonic()
-        await self.stage.wire.acquire()
-        self.idle += time.monotonic() - asked
+        with self.excused():
+            await self.stage.wire.acquire()
         self._holds_place = True
         try:
             yield
@@ -163,10 +182,9 @@ class Trial:
         try:
             yield
         finally:
-            asked = time.monotonic()
-            await self.stage.wire.acquire()
+            with self.excused():
+                await self.stage.wire.acquire()
             self._holds_place = True
-            self.idle += time.monotonic() - asked
 
     # ------------------------------------------------------------ the queue
     @asynccontextmanager
@@ -177,9 +195,9 @@ class Trial:
         """
         self.asked.set()
         async with self.waiting():
-            asked = time.monotonic()
-            async with self.stage.queue:
-                self.idle += time.monotonic() - asked
+            with self.excused():
+                await self.stage.queue.acquire()
+            try:
                 try:
                     yield
                 except BaseException:
@@ -187,6 +205,8 @@ class Trial:
                     raise
                 if not keep_sessions:
                     await self.clear()
+            finally:
+                self.stage.queue.release()
 
     async def clear(self) -> None:
         """Takes whoever joined out of the queue and his sessions, twice: what was under way may put him back."""

@@ -227,6 +227,30 @@ async def test_waiting_for_the_queue_is_nobodys_time(probes: list[Trouble]) -> N
     assert outcomes["MM-S1"].seconds < outcomes["MM-L5"].seconds
 
 
+async def test_waiting_for_others_does_not_run_out_of_time(
+    probes: list[Trouble], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test that waits for the queue longer than it may last is not cut short; one that lasts too long itself is."""
+    monkeypatch.setattr(Stage, "_limit", 0.2)
+    holding, over = asyncio.Event(), asyncio.Event()
+
+    async def hangs(trial: Trial) -> None:
+        async with trial.queue():
+            holding.set()
+            await asyncio.Event().wait()
+
+    async def waits(trial: Trial) -> None:
+        await holding.wait()
+        async with trial.queue():
+            assert trial.idle > 0
+            trial.vouch()
+        over.set()
+
+    outcomes = await play({"MM-L5": hangs, "MM-S1": waits})
+    assert over.is_set()
+    assert (outcomes["MM-L5"].status, outcomes["MM-S1"].status) == ("unknown", "pass")
+
+
 async def test_a_shared_scenario_is_played_once(probes: list[Trouble], tmp_path: Path) -> None:
     """Each asker gets the whole history, in a file of its own."""
     played = 0
