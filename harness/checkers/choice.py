@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 
 from harness.checkers.telling import Teller, short
 from harness.checkers.timeline import Effect, Facts, SessionFacts, UserFacts
-from harness.checkers.waiting import Hidden, Wait, certain_waits
+from harness.checkers.waiting import Wait, certain_waits
 from harness.history.op import Op, Outcome
 from harness.results.finding import CheckResult
 
@@ -26,7 +26,7 @@ def buddies_come_first(facts: Facts) -> CheckResult:
         detail = "the history states no friendship" if not buddies else "there may be friendships that nobody stated"
         return CheckResult(requirement="MM-S11", checked=0, detail=detail)
     waits: dict[str, list[Wait]] = {}
-    for wait in certain_waits(facts, Hidden(facts)):
+    for wait in certain_waits(facts):
         waits.setdefault(wait.user.user, []).append(wait)
     checked = 0
     for session in facts.sessions.values():
@@ -93,7 +93,7 @@ def bounded_overtaking(facts: Facts) -> CheckResult:
     allowed = facts.budgets.overtaking
     served = _served(facts)
     knowns = [known for known, _, _ in served]
-    waits = [wait for wait in certain_waits(facts, Hidden(facts)) if wait.proven > wait.start]
+    waits = [wait for wait in certain_waits(facts) if wait.proven > wait.start]
     spans = [(bisect_right(knowns, wait.start), bisect_right(knowns, wait.proven)) for wait in waits]
     long = [at for at, (low, high) in enumerate(spans) if high - low > allowed]
     overtaken = _later_among([joined for _, joined, _ in served], [(*spans[at], waits[at].start) for at in long])

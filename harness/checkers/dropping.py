@@ -9,11 +9,12 @@ whatever their users do, if it tells them; it may not drop them earlier, nor in 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 from harness.checkers.liveness import SideBySide, waited_in_vain
 from harness.checkers.telling import Teller, short
 from harness.checkers.timeline import Facts
-from harness.checkers.waiting import Hidden, Wait, certain_waits
+from harness.checkers.waiting import Wait, certain_waits, hidden_of
 from harness.history.op import Op, Outcome
 from harness.results.finding import CheckResult
 
@@ -21,8 +22,8 @@ from harness.results.finding import CheckResult
 def told_when_dropped(facts: Facts) -> CheckResult:
     """MM-L4: a waiter that the target drops learns of it; one who shows life is not dropped before his time."""
     teller = Teller(facts, "MM-L4")
-    hidden = Hidden(facts)
-    waits = certain_waits(facts, hidden)
+    hidden = hidden_of(facts)
+    waits = certain_waits(facts)
     in_vain = _in_vain(facts, waits) if "status" in facts.kinds else {}
     entries: dict[str, list[Op]] = {}
     for op in facts.kinds.get("entry", []):
@@ -58,7 +59,7 @@ class _Found:
 def _dropped_early(facts: Facts, wait: Wait, known_until: float) -> _Found | None:
     """He was told that he is dropped, before an entry's time can have been over."""
     earliest = wait.join.t0 + facts.budgets.queue_ttl - facts.budgets.tolerance
-    for op in _statuses(wait):
+    for op in _statuses(wait, known_until):
         if op.value.get("state") == "expired" and (op.t1 or op.t0) < min(earliest, known_until):
             what = f"at {{at}} he was told that he is dropped; entries live {facts.budgets.queue_ttl:g} s"
             return _Found(wait, what, op.t0, (op,))
@@ -67,7 +68,7 @@ def _dropped_early(facts: Facts, wait: Wait, known_until: float) -> _Found | Non
 
 def _dropped_in_silence(wait: Wait, known_until: float) -> _Found | None:
     """He asked, and the target did not know him."""
-    for op in _statuses(wait):
+    for op in _statuses(wait, known_until):
         if op.value.get("state") == "idle" and (op.t1 or op.t0) < known_until and not _told(wait, op.t0):
             return _Found(wait, "at {at} the target knew nothing of it (idle), and never told him so", op.t0, (op,))
     return None
@@ -110,21 +111,26 @@ def _in_vain(facts: Facts, waits: list[Wait]) -> dict[int, list[SideBySide]]:
     return pairs
 
 
-def _statuses(wait: Wait) -> list[Op]:
-    """What he was told of his standing from the end of his join on, in order."""
-    at = bisect_left(wait.user.statuses, wait.start, key=lambda op: op.t0)
-    return [op for op in wait.user.statuses[at:] if op.outcome is Outcome.OK]
+def _statuses(wait: Wait, until: float) -> Iterator[Op]:
+    """What he was told of his standing from the end of his join until a moment, in order."""
+    told = wait.user.statuses
+    for at in range(bisect_left(told, wait.start, key=lambda op: op.t0), len(told)):
+        if told[at].t0 > until:
+            return
+        if told[at].outcome is Outcome.OK:
+            yield told[at]
 
 
 def _asked(wait: Wait, since: float) -> Op | None:
     """The first time that he asked after a moment, answered or refused (then the target tells nobody)."""
-    at = bisect_left(wait.user.statuses, since, key=lambda op: op.t0)
-    return next((op for op in wait.user.statuses[at:] if op.outcome is not Outcome.INFO), None)
+    asked = wait.user.statuses
+    first = bisect_left(asked, since, key=lambda op: op.t0)
+    return next((asked[at] for at in range(first, len(asked)) if asked[at].outcome is not Outcome.INFO), None)
 
 
 def _told(wait: Wait, until: float) -> bool:
     """Whether he was told by then that he is dropped."""
-    return any(op.value.get("state") == "expired" and op.t0 <= until for op in _statuses(wait))
+    return any(op.value.get("state") == "expired" for op in _statuses(wait, until))
 
 
 def _crossed(facts: Facts, wait: Wait) -> bool:
@@ -132,7 +138,7 @@ def _crossed(facts: Facts, wait: Wait) -> bool:
     crossed = wait.start + facts.budgets.queue_ttl + facts.budgets.tolerance
     if wait.alive <= crossed:
         return False
-    if any((op.t1 or op.t0) >= crossed for op in _statuses(wait)):
+    if any((op.t1 or op.t0) >= crossed for op in _statuses(wait, wait.alive)):
         return True
     at = bisect_right(wait.user.sessions, wait.start, key=lambda session: session.known)
     return at < len(wait.user.sessions) and wait.user.sessions[at].born_after >= crossed

@@ -45,6 +45,9 @@ CHECKERS: dict[str, Checker] = {
 }
 """Every checker by the requirement that it proves or refutes. Pure: facts of one history in, findings out."""
 
+RACES = frozenset({"MM-S1", "MM-L2"})
+"""Requirements that a history without two joins at the same time does not put to the test."""
+_FAILED = "the checker failed"
 SHOULD = frozenset({"MM-L6"})
 """Requirements whose findings are warnings: they make no history invalid."""
 
@@ -69,14 +72,17 @@ def judge(
     A checker that crashes makes the verdict `unknown` (with the reason), unless another one found something. So does a
     history without joins, or without two joins of different users that overlap in time.
     """
-    facts = read_facts(ops, budgets, capabilities, fresh_users=fresh_users)
+    try:
+        facts = read_facts(ops, budgets, capabilities, fresh_users=fresh_users)
+    except Exception as error:  # noqa: BLE001 - the rim: a history that we cannot sort must not look like a verdict
+        return _unsorted(error)
+    contended = contended_joins(facts)
     results, crashed = [], []
     for requirement, checker in CHECKERS.items():
         try:
-            results.append(checker(facts))
+            results.append(_guarded(checker(facts), contended))
         except Exception as error:  # noqa: BLE001 - the rim: a checker of ours that fails must not look like a verdict
-            detail = f"the checker failed: {type(error).__name__}: {error}"
-            results.append(CheckResult(requirement=requirement, checked=0, detail=detail))
+            results.append(_crashed(requirement, error))
             crashed.append(requirement)
     wrong = {
         session for result in results if result.requirement in SAFETY for f in result.findings for session in f.sessions
@@ -89,11 +95,34 @@ def judge(
         matches=len(facts.sessions),
         correct_matches=sum(session not in wrong for session in facts.sessions),
         unmatched_users=sum(bool(user.joins) and not user.sessions for user in facts.users.values()),
-        contended_joins=contended_joins(facts),
+        contended_joins=contended,
         violations=_counted(results, besides=SHOULD),
         warnings=_counted(results, besides=CHECKERS.keys() - SHOULD),
     )
     return _concluded(judgement, crashed, complete)
+
+
+def _guarded(result: CheckResult, contended: int) -> CheckResult:
+    """The result, with nothing checked where a race was needed and none was run, and with the reason for nothing."""
+    if result.findings:
+        return result
+    if result.requirement in RACES and not contended:
+        return result.model_copy(update={"checked": 0, "detail": "no two users joined at the same time"})
+    if not result.checked and not result.detail:
+        return result.model_copy(update={"detail": "nobody was seen in a session"})
+    return result
+
+
+def _crashed(requirement: str, error: Exception) -> CheckResult:
+    detail = f"{_FAILED}: {type(error).__name__}: {error}"
+    return CheckResult(requirement=requirement, checked=0, detail=detail)
+
+
+def _unsorted(error: Exception) -> Judgement:
+    """What is said of a history that broke our own reading of it: nothing."""
+    results = tuple(_crashed(requirement, error) for requirement in CHECKERS)
+    reason = f"the history could not be sorted: {type(error).__name__}: {error}"
+    return Judgement(verdict=Verdict.UNKNOWN, reason=reason, results=results)
 
 
 def judge_groups(
@@ -153,7 +182,7 @@ def merge_judgements(parts: Sequence[Judgement], *, complete: bool = True) -> Ju
         violations=_counted(merged.values(), besides=SHOULD),
         warnings=_counted(merged.values(), besides=CHECKERS.keys() - SHOULD),
     )
-    crashed = [result.requirement for result in merged.values() if "the checker failed" in result.detail]
+    crashed = [result.requirement for result in merged.values() if _FAILED in result.detail]
     return _concluded(judgement, crashed, complete)
 
 

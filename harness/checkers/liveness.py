@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from harness.checkers.healing import Breach, Counted, Shadows, in_peace
 from harness.checkers.telling import Teller, short
 from harness.checkers.timeline import Effect, Facts, SessionFacts, UserFacts, sighting_of
-from harness.checkers.waiting import Hidden, Wait, certain_waits
+from harness.checkers.waiting import Wait, certain_waits, hidden_of
 from harness.checkers.watching import MATCHES, Watches
 from harness.history.op import Op
 from harness.results.finding import CheckResult
@@ -103,7 +103,7 @@ def no_lost_wake_up(facts: Facts) -> CheckResult:
 def matched_in_time(facts: Facts) -> Counted:
     """The pairs who waited side by side for too long, and the proven waits."""
     teller = Teller(facts, "MM-L2")
-    waits = certain_waits(facts, Hidden(facts))
+    waits = certain_waits(facts)
     breaches = [_lost_wake_up(teller, facts, pair) for pair in waited_in_vain(facts, waits)]
     windows = [(wait.start, wait.proven) for wait in waits if wait.proof is not None]
     return breaches, ([] if facts.foreigners else windows)
@@ -160,11 +160,11 @@ def nobody_left_over(facts: Facts) -> CheckResult:
     may explain one of them for each user who went without a trace.
     """
     teller = Teller(facts, "MM-L3")
-    hidden = Hidden(facts)
+    hidden = hidden_of(facts)
     if hidden.foreigners or not facts.drains:
         detail = "users outside this history take part" if hidden.foreigners else "the history holds no drain"
         return CheckResult(requirement="MM-L3", checked=0, detail=detail)
-    waits = certain_waits(facts, hidden)
+    waits = certain_waits(facts)
     told: set[frozenset[str]] = set()
     shadows = Shadows(facts)
     for drain in facts.drains:

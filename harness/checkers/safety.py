@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -182,17 +182,26 @@ def none_after_leave(facts: Facts) -> CheckResult:
             f"with {short(other.user)} all the same: {_birth(teller, birth)}"
         )
         _tell(teller, birth, sentence, [_join_before(user, leave.start), leave.op, _join_before(other, known)])
-    left = sum(
-        leave.until < math.inf and _joined_before(user, leave.start)
-        for user in facts.users.values()
-        for leave in user.leaves
-    )
+    raced = _raced_leaves(facts)
     return CheckResult(
         requirement="MM-S6",
-        checked=left,
+        checked=raced,
         findings=tuple(teller.findings),
-        detail="" if left else "nobody left the queue",
+        detail="" if raced else "nobody left the queue while somebody else came",
     )
+
+
+def _raced_leaves(facts: Facts) -> int:
+    """Accepted leaves of users who had joined, with a join of somebody else within `match` of them."""
+    joins = sorted((join.start, join.op.user) for user in facts.users.values() for join in user.joins)
+    raced = 0
+    for user in facts.users.values():
+        for leave in user.leaves:
+            if leave.until < math.inf and _joined_before(user, leave.start):
+                at = bisect_left(joins, (leave.start - facts.budgets.match, ""))
+                near = (joins[n] for n in range(at, min(at + 64, len(joins))))
+                raced += any(name != user.user and start <= leave.until + facts.budgets.match for start, name in near)
+    return raced
 
 
 def one_session_for_a_join(facts: Facts) -> CheckResult:
@@ -232,7 +241,8 @@ def one_session_for_a_join(facts: Facts) -> CheckResult:
                 witness=(*feeding[:2], one.first.op, other.first.op, _lasted(one)),
             )  # fmt: skip
     checked = sum(bool(user.joins) for user in facts.users.values())
-    return CheckResult(requirement="MM-S7", checked=checked, findings=tuple(teller.findings))
+    detail = "" if checked else "nobody joined"
+    return CheckResult(requirement="MM-S7", checked=checked, findings=tuple(teller.findings), detail=detail)
 
 
 def _entries_between(user: UserFacts, one: SessionFacts, other: SessionFacts) -> int:

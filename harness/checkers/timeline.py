@@ -12,9 +12,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from harness.history.op import Op, Outcome, Via
 from harness.target import Budgets, Capabilities
+
+if TYPE_CHECKING:
+    from harness.checkers.waiting import Hidden, Wait
 
 SIGHTS = frozenset({"poll", "push", "join", "look", "fetch"})
 _BREAKS = frozenset({"disconnect", "lost"})
@@ -190,6 +194,9 @@ class Facts:
 
     births: list[Birth] | None = None
     """The births of sessions of two known users, once somebody has judged them (see `harness.checkers.safety`)."""
+    hidden: Hidden | None = None
+    waits: list[Wait] | None = None
+    """What `harness.checkers.waiting` has worked out, once somebody has asked for it."""
 
     def both(self, session: SessionFacts) -> tuple[UserFacts, UserFacts] | None:
         """The two members, where the history knows both and its sights agree."""

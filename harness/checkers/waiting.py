@@ -70,9 +70,19 @@ def _reach(user: UserFacts, effect: Effect) -> float:
     return min(effect.until, last) if effect.op.op in {"join", "leave"} else last
 
 
-def certain_waits(facts: Facts, hidden: Hidden) -> list[Wait]:
-    """Every wait of every user, in no special order."""
-    return [wait for user in facts.users.values() for wait in _waits_of(user, facts, hidden)]
+def hidden_of(facts: Facts) -> Hidden:
+    """The hidden matches of a history, worked out once for all checkers that ask."""
+    if facts.hidden is None:
+        facts.hidden = Hidden(facts)
+    return facts.hidden
+
+
+def certain_waits(facts: Facts) -> list[Wait]:
+    """Every wait of every user, in no special order; worked out once for all checkers that ask."""
+    if facts.waits is None:
+        hidden = hidden_of(facts)
+        facts.waits = [wait for user in facts.users.values() for wait in _waits_of(user, facts, hidden)]
+    return facts.waits
 
 
 def _waits_of(user: UserFacts, facts: Facts, hidden: Hidden) -> list[Wait]:
@@ -84,12 +94,12 @@ def _waits_of(user: UserFacts, facts: Facts, hidden: Hidden) -> list[Wait]:
         if join.op.outcome is not Outcome.OK or user.enders.pending(join.start):
             continue
         at = bisect_left(starts, join.start)
-        limit = _alive_until(user, join, facts)
         following = user.enders.first_from(join.start, besides=join.op)
-        limit = min(limit, following.start if following else math.inf)
+        limit = following.start if following else math.inf
         if at < len(starts):
             limit = min(limit, first_birth[at])
-        alive, limit = limit, min(limit, _dropped_after(user, join, facts))
+        alive = _alive_until(user, join, limit, facts)
+        limit = _dropped_after(user, join, alive, facts)
         wait = Wait(user, join.op, join.until, limit, alive, limit, None)
         if user.accounted and at < len(starts):
             wait.proof = user.sessions[at].first.op
@@ -100,30 +110,35 @@ def _waits_of(user: UserFacts, facts: Facts, hidden: Hidden) -> list[Wait]:
     return waits
 
 
-def _alive_until(user: UserFacts, join: Effect, facts: Facts) -> float:
-    """How long his signs of life certainly kept the entry of this join alive."""
+def _alive_until(user: UserFacts, join: Effect, limit: float, facts: Facts) -> float:
+    """How long, up to a limit, his signs of life certainly kept the entry of this join alive."""
     lasts = facts.budgets.queue_ttl - facts.budgets.tolerance
     alive = join.start + lasts
-    at = bisect_left(user.signs, join.start, key=lambda op: op.t0)
-    for op in user.signs[at:]:
-        if op.t0 > alive or (op.t1 is not None and op.t1 > alive):
+    for at in range(bisect_left(user.signs, join.start, key=lambda op: op.t0), len(user.signs)):
+        op = user.signs[at]
+        if alive >= limit or op.t0 > alive or (op.t1 is not None and op.t1 > alive):
             break
         alive = max(alive, op.t0 + lasts)
-    return alive
+    return min(alive, limit)
 
 
-def _dropped_after(user: UserFacts, join: Effect, facts: Facts) -> float:
-    """The earliest moment at which he can have been dropped, where he was told so after this join; else infinite.
+def _dropped_after(user: UserFacts, join: Effect, limit: float, facts: Facts) -> float:
+    """The earliest moment at which he can have been dropped, where he was told so before a limit; else the limit.
 
     An entry that lives for a fixed time, whatever its user does, lives for the TTL; it was there when he was told that
     he waits.
     """
-    told = next((op for op in user.statuses if tells_drop(op) and (op.t1 or op.t0) >= join.start), None)
-    if told is None:
-        return math.inf
-    waiting = [op.t0 for op in user.statuses if op.t0 < told.t0 and op.value.get("state") == "waiting"]
-    full = join.start + facts.budgets.queue_ttl - facts.budgets.tolerance
-    return max([join.start, *waiting[-1:], *([full] if (told.t1 or told.t0) >= full else [])])
+    waiting = join.start
+    for at in range(bisect_left(user.statuses, join.start, key=lambda op: op.t0), len(user.statuses)):
+        op = user.statuses[at]
+        if op.t0 >= limit:
+            break
+        if tells_drop(op):
+            full = join.start + facts.budgets.queue_ttl - facts.budgets.tolerance
+            return min(limit, max(waiting, full if (op.t1 or op.t0) >= full else waiting))
+        if op.outcome is Outcome.OK and op.value.get("state") == "waiting":
+            waiting = op.t0
+    return limit
 
 
 def tells_drop(op: Op) -> bool:

@@ -74,6 +74,32 @@ def test_a_checker_that_fails_is_unknown_never_valid(judged: Judged, monkeypatch
     assert merge_judgements([judged(MATCH), judged(MATCH)]).verdict == "unknown"
 
 
+def test_a_history_that_cannot_be_sorted_is_unknown(judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever breaks before the first checker is ours, and says nothing of the target."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(judging, "read_facts", broken)
+    judgement = judged(MATCH)
+    assert judgement.verdict == "unknown"
+    assert judgement.reason == "the history could not be sorted: ZeroDivisionError: oops"
+    assert [result.requirement for result in judgement.results] == list(CHECKERS)
+    assert merge_judgements([judgement, judgement]).verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0-0.1 A join", "0-0.1 A join\n1-1.1 B join\n1.5 A push X(A,B)\n1.5 B push X(A,B)", MATCH]
+)
+def test_whatever_was_not_checked_has_a_reason(text: str, judged: Judged) -> None:
+    """A reader learns what was missing; a race needs two joins at the same time."""
+    judgement = judged(text)
+    for result in judgement.results:
+        assert bool(result.checked) != bool(result.detail), result
+    checked = {result.requirement: result.checked for result in judgement.results}
+    assert bool(checked["MM-S1"]) == (text == MATCH)
+
+
 def test_counts(judged: Judged) -> None:
     """Joins, matches, correct matches, users without a match, and joins that met another."""
     judgement = judged(DOUBLE + "2-2.1 D join\n9-9.1 E join!")
