@@ -45,6 +45,8 @@ class Outcome:
     seconds: float
     detail: str = ""
     finding: Finding | None = None
+    chosen: bool = True
+    """False where its test was left out of the run."""
 
     @property
     def line(self) -> str:

@@ -41,6 +41,7 @@ def _result(outcome: Outcome) -> RequirementResult:
     return RequirementResult(
         id=rule.id, level=rule.level, status=outcome.status, evidence=rule.evidence, seconds=round(outcome.seconds, 3),
         detail=_detail(outcome), title=rule.title, finding=outcome.finding,
+        statement=rule.statement, clause=rule.clause, quote=rule.quote, why=rule.why, chosen=outcome.chosen,
     )  # fmt: skip
 
 

@@ -69,7 +69,7 @@ class Suite:
             return known
         rule = CATALOGUE[requirement]
         if requirement not in self.scenarios:
-            return Outcome(rule, "not-verified", 0.0, "its test was not chosen")
+            return Outcome(rule, "not-verified", 0.0, "its test was not chosen", chosen=False)
         if self.trouble is not None:
             return Outcome(rule, "error", 0.0, str(self.trouble))
         return Outcome(rule, "unknown", 0.0, "the run was interrupted before this test ended")

@@ -114,6 +114,16 @@ class RequirementResult(_Model):
     seconds: float = 0.0
     detail: str = ""
     title: str = ""
+    statement: str = ""
+    """What is required, as one sentence."""
+    clause: str = ""
+    """Where that is promised."""
+    quote: str = ""
+    """The words of that place."""
+    why: str = ""
+    """What a breach does to a user."""
+    chosen: bool = True
+    """False where `-k` left its test out."""
     finding: Finding | None = None
 
 
@@ -136,8 +146,18 @@ class ConformRun(_Run):
 
     kind: Literal["conform"] = "conform"
     target: str
+    argument: str = ""
+    """How the command line named the target, to test it again; empty where nobody gave a name."""
     verdict: ConformVerdict
     requirements: tuple[RequirementResult, ...] = ()
+
+
+class ConformSetRun(_Run):
+    """The conformance suite on several targets, side by side; the verdict is the worst of theirs."""
+
+    kind: Literal["conform-set"] = "conform-set"
+    verdict: ConformVerdict
+    conformance: tuple[ConformRun, ...] = ()
 
 
 class _MeasuredRun(_Run):
@@ -171,7 +191,7 @@ class JudgeRun(_MeasuredRun):
     kind: Literal["judge"] = "judge"
 
 
-Run = Annotated[BenchRun | ConformRun | SwarmRun | PeersRun | JudgeRun, Field(discriminator="kind")]
+Run = Annotated[BenchRun | ConformRun | ConformSetRun | SwarmRun | PeersRun | JudgeRun, Field(discriminator="kind")]
 RUN: TypeAdapter[Any] = TypeAdapter(Run)
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import Trouble
-from harness.results.run import RUN, SCHEMA, BenchRun, ConformRun, JudgeRun, PeersRun, SwarmRun, dump_run
+from harness.results.run import RUN, SCHEMA, BenchRun, ConformRun, ConformSetRun, JudgeRun, PeersRun, SwarmRun, dump_run
 
-StoredRun = BenchRun | ConformRun | SwarmRun | PeersRun | JudgeRun
+StoredRun = BenchRun | ConformRun | ConformSetRun | SwarmRun | PeersRun | JudgeRun
 
 
 class RunFolder:
