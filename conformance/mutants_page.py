@@ -10,8 +10,8 @@ from harness.lab.mutants import Mutant, built_in_folder, mutants_in
 
 _HEAD = """# Mutants
 
-Servers that are wrong in one way each, by which the conformance suite itself is tested: `gurukul mutants` runs the suite
-on every one, and each must go red at the requirements that it names. Lawful variants must stay green. A racing mutant is
+Servers that are wrong in one way each, by which the conformance suite itself is tested: `gurukul mutants` runs it
+on every one, and each must go red at the requirements that it names. Lawful variants must stay green. A racing one is
 tried several times: the share in which it is caught is the power of the test.
 
 Generated from `conformance/mutants/*.py` by `python -m conformance.mutants_page docs/mutants.md`. Do not edit this

@@ -15,12 +15,12 @@ from reference_server.mutation import Mutation
 MUTANT = {
     "id": "M96",
     "title": "a flood costs the others their match",
-    "why": "A brake for all, meant for one. 2.5 s here, for 2.5 s after each refusal.",
+    "why": "A brake for all, meant for one. 4 s here, for 4 s after each refusal.",
     "names": ["LIM-7"],
 }
 
 
-BRAKE = 2.5
+BRAKE = 4.0
 """Seconds."""
 
 
