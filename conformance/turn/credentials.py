@@ -47,8 +47,7 @@ async def ask(trial: Trial, caller: Caller) -> Reply:
 
 async def given(trial: Trial, account: Account) -> Credentials:
     """The user's credentials. Raises NotVerified where the target gives none."""
-    reply = await ask(trial, account)
-    found = read(reply)
+    found = _read(reply := await ask(trial, account))
     if found is None:
         raise NotVerified(f"the target gives no TURN credentials ({reply.status}, see TURN-1)")
     return found
@@ -56,15 +55,22 @@ async def given(trial: Trial, account: Account) -> Credentials:
 
 def read(reply: Reply) -> Credentials | None:
     """The credentials in an answer; None where they are not of their shape."""
+    found = _read(reply)
+    return found if found is not None and found.ttl > 0 else None
+
+
+def _read(reply: Reply) -> Credentials | None:
+    """The same, with a ttl of 0 where there is none: what it says of itself is TURN-3's to judge."""
     body: Any = reply.json if reply.status == 200 else None
     if not isinstance(body, dict):
         return None
     username, password, ttl, uris = (body.get(key) for key in ("username", "password", "ttl", "uris"))
     texts = isinstance(username, str) and isinstance(password, str) and username and password
     listed = isinstance(uris, list) and uris and all(isinstance(uri, str) for uri in uris)
-    if not texts or not listed or not isinstance(ttl, int) or ttl <= 0:
+    if not texts or not listed:
         return None
-    return Credentials(str(username), str(password), ttl, tuple(uris or ()), time.time(), reply)
+    lifetime = ttl if isinstance(ttl, int) else 0
+    return Credentials(str(username), str(password), lifetime, tuple(uris or ()), time.time(), reply)
 
 
 def relay_of(credentials: Credentials) -> TurnServer:

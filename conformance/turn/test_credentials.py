@@ -45,7 +45,7 @@ async def test_turn_3_good_for_a_while(trial: Trial) -> None:
     found = await given(trial, await trial.shared("turn"))
     reply = found.reply
     reply.must(found.expires_at, f"the user name {found.username!r}, which carries no time")
-    reply.must(found.ttl <= LONGEST, f"credentials for {found.ttl} s")
+    reply.must(0 < found.ttl <= LONGEST, f"credentials for {found.ttl} s")
     off = found.expires_at - (found.at + found.ttl)
     reply.must(abs(off) <= SKEW, f"a name that is good for {off:+.0f} s more than the ttl of {found.ttl} s says")
 

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.outcome import Inconclusive
 from conformance.scenario import requires
 from conformance.trial import Trial
-from conformance.websocket.hostile import SERVED, bystander, is_served
+from conformance.websocket.hostile import SERVED, bystander, is_served, served_while
 from conformance.wire.frames import frame
 from conformance.wire.realtime import ANSWER, RealtimeSocket, must, socket_of
 from conformance.wire.socket import SocketLost
@@ -17,6 +17,8 @@ from harness.protocol.phoenix import Frame, encode, heartbeat
 
 DRIPS = 8
 """Sockets that send one byte at a time."""
+PACE = 0.01
+"""Seconds between two bytes, so that each comes alone."""
 JOINS = 400
 """Joins in one go; a browser's page makes two."""
 SWEEP = 6.0
@@ -68,8 +70,7 @@ async def test_sec_ws_22_a_flood_of_joins(trial: Trial) -> None:
     async with bystander(trial) as other, socket_of(trial) as flooder:
         with suppress(SocketLost):
             refs = [await flooder.ask_to_join(f"flood:{number}") for number in range(JOINS)]
-            await is_served(trial, other)
-            answered = await flooder.reply(refs[-1])
+            answered = await served_while(trial, other, flooder.reply(refs[-1]))
             must(
                 answered or flooder.ended, trial, flooder, sent=f"{JOINS} joins in one go", came="the last stayed open"
             )
@@ -95,7 +96,7 @@ async def _drip(trial: Trial, data: bytes, other: RealtimeSocket) -> None:
     async with socket_of(trial) as socket:
         for byte in data[:-1]:
             await socket.drip(bytes((byte,)))
-            await asyncio.sleep(0)
+            await asyncio.sleep(PACE)
         await is_served(trial, other)
         await socket.drip(data[-1:])
         reply = await socket.reply("drip", SERVED)

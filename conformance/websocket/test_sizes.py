@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from conformance.scenario import requires
 from conformance.trial import Trial
-from conformance.websocket.hostile import LIMIT, bystander, is_ended, is_served
+from conformance.websocket.hostile import LIMIT, bystander, is_ended, served_while
 from conformance.wire.frames import Opcode, deflated, frame
 from conformance.wire.realtime import ANSWER, RealtimeSocket, must, raw_of, socket_of
 from conformance.wire.socket import SocketLost
@@ -79,8 +79,7 @@ async def test_sec_ws_18_ten_thousand_bindings(trial: Trial) -> None:
     async with bystander(trial) as other, socket_of(trial) as socket:
         with suppress(SocketLost):
             ref = await socket.ask_to_join("many-bindings", bindings)
-            await is_served(trial, other)
-            reply = await socket.reply(ref)
+            reply = await served_while(trial, other, socket.reply(ref))
             what = f"a join with {BINDINGS} bindings"
             must(reply or socket.ended, trial, socket, sent=what, came=f"no answer within {ANSWER:.0f} s")
 
@@ -95,8 +94,7 @@ async def test_sec_ws_19_huge_names(trial: Trial) -> None:
             async with socket_of(trial) as socket:
                 with suppress(SocketLost):
                     await socket.text(f'[null,"{ref}","{topic}","{event}",{{}}]')
-                    await is_served(trial, other)
-                    went_on = await socket.alive() or socket.ended
+                    went_on = await served_while(trial, other, socket.alive()) or socket.ended
                     must(went_on, trial, socket, sent="a name of a million characters", came="the socket hangs")
 
 
