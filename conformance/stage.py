@@ -10,12 +10,15 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from conformance.outcome import Breach, Inconclusive, NotOffered, NotVerified, Outcome
+from conformance import rows
+from conformance.outcome import Breach, Inconclusive, NotOffered, NotVerified, Outcome, broken
 from conformance.people import People
 from conformance.requirements import CATALOGUE
+from conformance.rows import Doubled, Rows
 from conformance.scenario import Scenario
 from conformance.trial import Trial
 from conformance.wire.http import Pulse
+from harness.checkers.telling import short
 from harness.client.dialect import NotAdmitted
 from harness.client.http import new_session
 from harness.client.participant import Transport, probe
@@ -69,6 +72,10 @@ class Stage:
         self.people = People(self)
         self.chosen: frozenset[str] = frozenset()
         self.outcomes: dict[str, Outcome] = {}
+        self.rows: Rows | None = None
+        self.doubled: list[Doubled] = []
+        """Users whom an audit of the rows found in two active sessions at once."""
+        self._auditing = asyncio.Lock()
         self._history = history
         self._report = report
         self._opened = opened
@@ -98,7 +105,11 @@ class Stage:
             Trouble: the target is out of reach, or does not let us in.
         """
         self.chosen = frozenset(scenarios)
-        async with Transport(self.target) as self._transport, new_session(WIRE_TIMEOUT) as self._http:
+        async with (
+            rows.opened(self.target.capabilities.database_url) as self.rows,
+            Transport(self.target) as self._transport,
+            new_session(WIRE_TIMEOUT) as self._http,
+        ):
             await probe(self._transport)
             await self.people.scout()
             self._opened()
@@ -113,6 +124,12 @@ class Stage:
             finally:
                 await _stopped([*tests, *self._shared.values(), *self._once.values()])
                 await self.people.close()
+
+    async def audit(self, users: set[str]) -> None:
+        """Looks at the rows of these users, where the target gives its database; what is found is MM-S1's."""
+        if self.rows is not None and users:
+            async with self._auditing:  # one connection serves one question at a time
+                self.doubled += await self.rows.doubled(users)
 
     async def once(self, name: str, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What `make` brings about: it happens once for the whole run, and every asker gets the same."""
@@ -181,6 +198,8 @@ class Stage:
                 async with trial.place():
                     await self._limited(trial, scenario)
             trial.conclude()
+            if trial.requirement.id == "MM-S1" and self.doubled:
+                raise _two_at_once(self.doubled[0])
         finally:
             await trial.close()
 
@@ -218,6 +237,13 @@ class Stage:
                 f"histories cannot be kept in {self._history} ({error.strerror})", "choose another folder"
             ) from None
         return Journal(path)
+
+
+def _two_at_once(found: Doubled) -> Breach:
+    sessions = " and ".join(map(short, found.sessions))
+    came = f"sessions {sessions}, both active, name user {short(found.user)}"
+    sent = "the rows of chat_sessions were looked at while the queue was in use"
+    return broken("MM-S1", sent=sent, came=came, users=[found.user], sessions=found.sessions)
 
 
 def _precedence(requirement: str) -> int:

@@ -203,6 +203,7 @@ class Trial:
                 except BaseException:
                     await self.clear()
                     raise
+                await self.stage.audit(self._joined())
                 if not keep_sessions:
                     await self.clear()
             finally:
@@ -210,7 +211,7 @@ class Trial:
 
     async def clear(self) -> None:
         """Takes whoever joined out of the queue and his sessions, twice: what was under way may put him back."""
-        joined = {op.user for op in self.ops[self._cleared :] if op.op == "join"}
+        joined = self._joined()
         here = [person for person in self.people if person.user in joined and person not in self.gone]
         with suppress(TimeoutError):
             async with asyncio.timeout(CLEARING):
@@ -218,6 +219,18 @@ class Trial:
                 await asyncio.sleep(SETTLE if here else 0)
                 await self.retire(here)
         self._cleared = len(self.ops)
+
+    def _joined(self) -> set[str]:
+        """Who joined since everybody was last taken out of the queue."""
+        return {op.user for op in self.ops[self._cleared :] if op.op == "join"}
+
+    async def grow_old(self, person: Participant) -> bool:
+        """Lets the entry of somebody who is gone outlive its time: in the rows (True), else by waiting (False)."""
+        age = self.budgets.queue_ttl + 2 * self.budgets.tolerance
+        if self.stage.rows is not None:
+            return await self.stage.rows.age(person.user, age)
+        await asyncio.sleep(age)
+        return False
 
     async def retire(self, people: Iterable[Participant]) -> None:
         """Takes these users out of the queue and out of their sessions, once."""

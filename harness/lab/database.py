@@ -45,6 +45,17 @@ async def throwaway_database(cluster_url: str) -> AsyncIterator[str]:
             await connection.close(timeout=5)
 
 
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """One connection to a database, closed at the end. Raises Trouble where it cannot be reached."""
+    connection = await _connect(url)
+    try:
+        yield connection
+    finally:
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            await connection.close(timeout=5)
+
+
 async def check_cluster(cluster_url: str) -> None:
     """Looks at a cluster before anything is started for it. Raises Trouble as `throwaway_database` does."""
     connection = await _connect(cluster_url)
