@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help venv bench bench-full serve test clients benchmarks stress check format lock clean
+.PHONY: help venv bench bench-full serve test clients benchmarks stress mutants check format lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ benchmarks: $(READY) ## Benchmarks of the judge, the feed and the joins
 
 stress: $(READY) ## An instance killed under 500 users, and a soak (SOAK_SECONDS=600 for the long one; default 60)
 	$(BIN)/pytest -q tests/stress
+
+mutants: $(READY) ## The kill matrix: the suite against servers that are wrong in one way each (under 20 minutes)
+	$(BIN)/gurukul mutants --html results/mutants.html --json results/mutants.json
 
 check: $(READY) ## Lint, format, types, import direction
 	$(BIN)/ruff check
