@@ -7,6 +7,7 @@ import binascii
 import json
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
@@ -24,7 +25,8 @@ SKEW = 30.0
 """Seconds by which clocks may differ: for `nbf` and `iat` everywhere, for `exp` in PostgREST alone (PROTOCOL 2.4)."""
 LONGEST = 16_384
 """Characters of a token; one of ours has about 1,000."""
-_REMEMBERED = 50_000
+_REMEMBERED = 8_192
+"""Tokens whose claims are remembered, those that were asked about last: 3 KB each, as a rule."""
 _SUITES: dict[str, Any] = {"HS256": HMACAlgorithm(HMACAlgorithm.SHA256), "ES256": ECAlgorithm(ECAlgorithm.SHA256)}
 _UNREADABLE = "JWT cryptographic operation failed"
 _BASE64URL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -89,7 +91,7 @@ class TokenVerifier:
         self._unnamed: dict[str, VerificationKey] = {key.algorithm: key for key in reversed(keys)}
         self._now = now
         self._issuer = issuer
-        self._remembered: dict[str, Claims] = {}
+        self._remembered = lru_cache(_REMEMBERED)(self._verified)
 
     def verify(self, token: str, leeway: float = 0.0) -> Claims:
         """The claims of a token that is ours and has not expired (`leeway` seconds ago).
@@ -97,17 +99,15 @@ class TokenVerifier:
         Raises:
             TokenError: why the token is not taken.
         """
-        claims = self._remembered.get(token)
-        if claims is None:
-            claims = _read_claims(self._decode(token), self._issuer)
-            if len(self._remembered) >= _REMEMBERED:
-                self._remembered.clear()
-            self._remembered[token] = claims
+        claims = self._remembered(token)
         now = self._now()
         if claims.expires_at + leeway <= now:
             raise TokenError("expired", "JWT expired")
         _check_begun(claims.raw, now + SKEW)
         return claims
+
+    def _verified(self, token: str) -> Claims:
+        return _read_claims(self._decode(token), self._issuer)
 
     def _decode(self, token: str) -> dict[str, Any]:
         """The payload of a token with a good signature (RFC 7515 section 5.2)."""

@@ -49,7 +49,7 @@ class Bound:
 
 
 BOUNDS = {
-    "resident_bytes": Bound(0.05, 4_000_000),
+    "resident_bytes": Bound(0.05, 8_000_000),
     "open_files": Bound(0.25, 20),
     "asyncio_tasks": Bound(0.25, 20),
     "websocket_connections": Bound(0.25, 20),

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import jwt
 import pytest
 
-from reference_server.auth import TokenError, TokenSigner, TokenVerifier, anon_key
+from reference_server.auth import TokenError, TokenSigner, TokenVerifier, anon_key, tokens
 from reference_server.settings import LOCAL_JWT_SECRET
 
 NOW = 1_000_000.0
@@ -31,6 +31,20 @@ def clock() -> Clock:
 @pytest.fixture
 def at_now(signer: TokenSigner, clock: Clock) -> TokenVerifier:
     return TokenVerifier(signer.verification_key(), now=clock)
+
+
+def test_not_every_token_is_remembered(signer: TokenSigner, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claims are read once for those who come again; of users who came and went, only the last are kept."""
+    monkeypatch.setattr(tokens, "_REMEMBERED", 2)
+    verifier = TokenVerifier(signer.verification_key(), now=clock)
+    one, two, three = (signer.sign(GOOD | {"n": n}) for n in range(3))
+    first = verifier.verify(one)
+    assert verifier.verify(one) is first
+    for token in (two, three):
+        verifier.verify(token)
+    again = verifier.verify(one)
+    assert again == first
+    assert again is not first
 
 
 def test_a_good_token_names_its_user(at_now: TokenVerifier, signer: TokenSigner) -> None:
