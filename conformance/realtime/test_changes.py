@@ -71,14 +71,13 @@ async def test_rt_20_an_update(trial: Trial) -> None:
 async def test_rt_21_a_delete(trial: Trial) -> None:
     """A DELETE has no record; of a table with row-level security its old_record is the primary key alone."""
     person = await trial.enter()
-    async with socket_of(trial, person) as socket:
+    async with trial.queue(), socket_of(trial, person) as socket:  # a socket that waits for its turn would fall idle
         place = {"schema": "public", "table": "waiting_queue"}
         mine = {**place, "event": "INSERT", "filter": f"user_id=eq.{person.user}"}
         await socket.subscribed("queue", [mine, {**place, "event": "DELETE"}])
-        async with trial.queue():
-            await person.join()
-            made = await socket.change(lambda data: data.get("type") == "INSERT")
-            await person.leave()
+        await person.join()
+        made = await socket.change(lambda data: data.get("type") == "INSERT")
+        await person.leave()
         if made is None:
             raise Inconclusive("the queue entry of a user who joined was not told to him")
         row = data_of(made)["record"]["id"]
