@@ -76,10 +76,16 @@ def read_report(file: Path) -> dict[str, Any]:
 async def test_nothing_that_is_sent_is_a_server_error(
     engine: str, caller: str, phases: str, database_url: str, tmp_path: Path
 ) -> None:
-    """Every operation answers as the description says, whoever calls, and nothing is logged as an error."""
+    """Every operation answers as the description says, whoever calls, and nothing is logged as an error.
+
+    The documented join alone is left out: its own late `find_match` may put the user's row back between its DELETE and
+    its INSERT, and then the document's answer is 500 (PROTOCOL 4).
+    """
     log = tmp_path / "server.log"
     async with running_server(engine, database_url, log, {"join_rate_limit": 0}) as server:
         arguments = [f"--header=apikey: {server.anon_key}", f"--phases={phases}"]
+        if engine == "documented":
+            arguments.append("--exclude-path=/api/matching/join")
         if caller == "user":
             # To end the session would leave the rest of the run without one.
             token = await signed_up(server)
