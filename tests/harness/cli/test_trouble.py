@@ -149,7 +149,7 @@ def test_wrong_words_on_the_command_line(gurukul, arguments: tuple[str, ...], sa
 
 def test_a_choice_of_no_requirement(gurukul, target_file: TargetFile):
     """The line names an id that may be chosen."""
-    assert "no requirement matches -k 'nothing'" in gurukul("conform", str(target_file()), "-k", "nothing").trouble
+    assert "no requirement matches -k 'nonesuch'" in gurukul("conform", str(target_file()), "-k", "nonesuch").trouble
 
 
 def test_options_that_do_not_fit_a_target_file(gurukul, target_file: TargetFile):
