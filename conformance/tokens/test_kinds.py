@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from conformance.outcome import NotVerified
 from conformance.rest.cast import the_cast
 from conformance.scenario import requires
 from conformance.tokens.doors import the_victim, turned_away
 from conformance.tokens.forging import encoded
 from conformance.trial import Trial
+from conformance.wire.http import NoAnswer
 
 
 @requires("SEC-JWT-26")
@@ -31,10 +34,13 @@ async def test_sec_jwt_28_a_huge_token(trial: Trial) -> None:
     """Tokens of 10 and of 100 KB are refused without harm; afterwards the target still answers."""
     victim = await the_victim(trial)
     header, claims, signature = victim.account.access_token.split(".")
-    await turned_away(trial, [
+    tokens = [
         (f"{size} bytes", f"{header}.{encoded({**victim.fresh(), 'x': 'y' * size})}.{signature}")
         for size in (10_000, 100_000)
-    ] + [("a long signature", f"{header}.{claims}.{signature * 200}")])  # fmt: skip
+    ]
+    for name, token in [*tokens, ("a long signature", f"{header}.{claims}.{signature * 200}")]:
+        with suppress(NoAnswer):  # a connection that is closed on so large a head is a refusal too
+            await turned_away(trial, [(name, token)])
     await the_victim(trial)
 
 

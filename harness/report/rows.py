@@ -133,6 +133,8 @@ def op_text(op: dict[str, Any]) -> str:
     if isinstance(session, dict):
         id_, user1, user2 = (shortened(str(session.get(key, ""))) for key in ("id", "user1", "user2"))
         return f"{op.get('op')} sees session {id_}: {user1} with {user2}, {session.get('status', 'active')}"
+    if op.get("op") == "request":
+        return f"{value.get('method')} {shortened(str(value.get('url')))}: {value.get('status', 'no answer')}"
     if op.get("op") == "poll":
         return "poll sees no session"
     parts = [

@@ -132,7 +132,7 @@ async def serve_fake() -> AsyncIterator[ServeFake]:
 
     async def start(*, tls: ssl.SSLContext | None = None, **fields: Any) -> FakeTarget:
         fake = FakeTarget(**fields)
-        runners.append(web.AppRunner(fake.app(), access_log=None))
+        runners.append(web.AppRunner(fake.app(), access_log=None, shutdown_timeout=0.1))
         await runners[-1].setup()
         await web.TCPSite(runners[-1], "127.0.0.1", 0, ssl_context=tls).start()
         fake.url = f"{'https' if tls else 'http'}://127.0.0.1:{runners[-1].addresses[0][1]}"
