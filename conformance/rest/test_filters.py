@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conformance.outcome import NotOffered
 from conformance.rest.cast import the_cast
 from conformance.rest.reading import encoded, read, selects
 from conformance.scenario import requires
@@ -11,6 +12,8 @@ from conformance.trial import Trial
 @requires("REST-01")
 async def test_rest_01_the_poll(trial: Trial) -> None:
     """The poll of a member brings his active session and no other; that of somebody who is in none brings no row."""
+    if not trial.target.capabilities.poll:
+        raise NotOffered("the target offers no poll")
     cast = await the_cast(trial)
     for caller, wanted in ((cast.member, [cast.session]), (cast.partner, [cast.session]), (cast.stranger, [])):
         query = f"select=id,user1_id,user2_id&or=(user1_id.eq.{caller.user},user2_id.eq.{caller.user})"

@@ -32,6 +32,10 @@ class JoinReply:
         return 200 <= self.status < 300
 
 
+_STANDS = 3.0
+"""Times the `notify` budget that a subscription may take to stand."""
+
+
 class Participant:
     """One user of a target. Calls that fail are outcomes in the history, not exceptions.
 
@@ -147,6 +151,9 @@ class Participant:
             wait_out_limits: False returns a 429 at once.
         """
         self._search.begin()
+        if not self._target.capabilities.poll:  # who cannot ask must listen before he joins
+            await self.subscribe_matches()
+            await self._search.stands(_STANDS * self._target.budgets.notify)
 
         async def once() -> Attempt[JoinAnswer]:
             call = self._recorder.begin("join", Via.HTTP, due=due, mode=mode, token=uuid.uuid4().hex)
@@ -165,8 +172,13 @@ class Participant:
     async def poll(self) -> SessionSeen | None:
         """Asks for an active session of this user, as the document's fallback does. None also where the call failed.
 
-        What it shows counts as the match of the last join, unless there is one already.
+        What it shows counts as the match of the last join, unless there is one already. Where the target offers no
+        poll, that match is looked at by its id, and no match is none.
         """
+        if not self._target.capabilities.poll:
+            told = self._search.match
+            seen = None if told is None else await self.look(told.id)
+            return seen if seen is not None and seen.active else None
         call = self._recorder.begin("poll", Via.POLL)
         result = await attempt(call, self._dialect.active_session(self.account), _show_session)
         self._poll_wait = (result.wait or 0.0) if result.status == 429 else 0.0

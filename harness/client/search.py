@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from harness.client.attempt import UserRecorder
 from harness.client.subscription import RecordedSubscription
@@ -18,6 +19,28 @@ class Search(RecordedSubscription):
         self._found: SessionSeen | None = None
         self._matched = asyncio.Event()
         self._earlier: set[str] = set()
+        self._stands = asyncio.Event()
+
+    @property
+    def match(self) -> SessionSeen | None:
+        """The match of the last join, as far as it is known."""
+        return self._found
+
+    def asked(self) -> None:
+        """A new attempt starts."""
+        self._stands.clear()
+        super().asked()
+
+    def ready(self) -> None:
+        """From now on no match is missed."""
+        super().ready()
+        self._stands.set()
+
+    async def stands(self, timeout: float) -> None:
+        """Waits until the subscription stands, or `timeout` seconds are over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._stands.wait()
 
     def begin(self) -> None:
         """A new join: what was found so far belongs to an earlier one."""
