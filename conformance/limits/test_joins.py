@@ -14,8 +14,8 @@ from harness.client.participant import Participant
 
 HUGE = 5_000_000
 """Bytes of a body; an SDP with all its candidates is under 10,000."""
-AT_ONCE, ROUNDS = 8, 200
-"""How the flood goes on: so many joins at once, and so many of each at most."""
+AT_ONCE, PACE = 8, 0.02
+"""How the flood goes on: so many joins at once, each again so many seconds after its refusal."""
 ATTEMPTS = 3
 PATIENCE, SLOWER = 10.0, 3.0
 """Seconds for a match without a flood, and how much longer it may take in one (never less than the `match` budget)."""
@@ -174,14 +174,12 @@ async def _meet(trial: Trial, first: Participant, second: Participant, patience:
 
 
 async def _go_on(trial: Trial, person: Participant, under_way: asyncio.Event) -> float:
-    """Joins again whenever he is refused; returns when a join was taken again, or when it has been enough."""
+    """Joins again whenever he is refused; returns the time when a join was not, if that comes before he is stopped."""
 
     async def stream() -> None:
-        for _ in range(ROUNDS):
-            reply = await join(trial, person)
+        while (await join(trial, person)).status == 429:
             under_way.set()
-            if reply.status != 429:
-                return
+            await asyncio.sleep(PACE)
 
     streams = [asyncio.create_task(stream()) for _ in range(AT_ONCE)]
     try:
