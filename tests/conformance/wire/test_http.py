@@ -96,7 +96,7 @@ async def test_a_limit_is_waited_out(trial: Any) -> None:
 
 async def test_a_limit_that_lasts_is_no_breach(trial: Any) -> None:
     """A wait that is longer than anybody's patience is not begun."""
-    there = await trial(answers(status=429, headers={"Retry-After": str(2 * LIMIT_PATIENCE)}))
+    there = await trial(answers(status=429, headers={"Retry-After": str(round(2 * LIMIT_PATIENCE))}))
     with pytest.raises(NoAnswer, match="still answered 429"):
         await there.http.rest("GET", "messages")
 
