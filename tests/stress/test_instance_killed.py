@@ -56,7 +56,7 @@ async def test_one_of_two_instances_is_killed(cluster, folder, one_port):
         after = await swarm_that_loses_an_instance(instances, folder)
         assert_valid(after, after.ops, exercised={"MM-L7"})
         # A checker excuses for a while what follows a fault that it knows of. This one needs no excuse.
-        assert_valid(after, [op for op in after.ops if op.op != "fault"], exercised={"MM-L5"})
+        assert_valid(after, [op for op in after.ops if op.op != "fault"], exercised={"MM-L1", "MM-L2", "MM-L3"})
         assert_the_deserted_are_told(after)
         assert_everyone_is_accounted_for(after)
         assert_matches_went_on(after)
