@@ -6,8 +6,8 @@ import asyncio
 import itertools
 import ssl
 import zlib
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -68,6 +68,9 @@ class RawSocket:
         self.ended = False
         """Whether the TCP connection is over."""
         self.evidence: list[Op] = []
+        self.late = False
+        """Whether an answer had to wait for a frame of ours to be whole."""
+        self._held: list[bytes] | None = None
         self._arrived = asyncio.Event()
         self._pieces: list[RawFrame] = []
         self._inflater = Inflater()
@@ -137,6 +140,17 @@ class RawSocket:
             await self._writer.drain()
         except OSError as error:
             raise SocketLost(f"{self.name} broke ({error})") from error
+
+    @contextmanager
+    def unfinished(self) -> Iterator[None]:
+        """While a frame is sent in parts, answers to pings and a Close wait: inside of it they would be its bytes."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            if self._writer is not None and not self._writer.is_closing():
+                self._writer.write(b"".join(held))
 
     async def text(self, text: str) -> None:
         """Sends a text message as the standard has it. Raises SocketLost."""
@@ -239,7 +253,10 @@ class RawSocket:
             self._answer(Opcode.PONG, one.payload)
 
     def _answer(self, opcode: Opcode, payload: bytes) -> None:
-        if self._polite and self._writer is not None and not self._writer.is_closing():
+        if self._polite and self._held is not None:
+            self._held.append(frame(payload, opcode))
+            self.late = True
+        elif self._polite and self._writer is not None and not self._writer.is_closing():
             self._writer.write(frame(payload, opcode))
 
     def _keep(self, kind: str, **value: Any) -> None:

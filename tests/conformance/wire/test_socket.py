@@ -111,6 +111,25 @@ async def test_an_impolite_socket_answers_nothing() -> None:
     assert not got
 
 
+async def test_an_answer_waits_for_a_frame_to_be_whole() -> None:
+    """A ping that comes while a frame is being sent in parts is answered behind it, not inside of it."""
+    got = bytearray()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        got.extend(await reader.readexactly(1))
+        writer.write(unmasked(b"?", Opcode.PING) + unmasked(b"now"))
+        got.extend(await reader.readexactly(len(frame(b"drip")) - 1 + len(frame(b"?", Opcode.PONG))))
+
+    async with target(script) as url, RawSocket(url, Notes()) as socket:
+        with socket.unfinished():
+            await socket.drip(frame(b"drip")[:1])
+            assert await socket.until(lambda: socket.messages, PATIENCE)
+            await socket.drip(frame(b"drip")[1:])
+        assert socket.late
+        await socket.until(lambda: False, PATIENCE)
+    assert bytes(got) == frame(b"drip") + frame(b"?", Opcode.PONG)
+
+
 @pytest.mark.parametrize(
     ("answer", "body"),
     [
