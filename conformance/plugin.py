@@ -51,6 +51,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
     suite = session.config.stash[SUITE] = _suite(session.config)
     suite.scenarios = {name: chosen[name] for name in CATALOGUE if name in chosen}
+    if session.testsfailed:
+        from harness.errors import Trouble
+
+        suite.trouble = Trouble(
+            "a part of the suite cannot be loaded", "see pytest --pyargs conformance --collect-only"
+        )
 
 
 def _suite(config: pytest.Config) -> Suite:

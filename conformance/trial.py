@@ -228,6 +228,7 @@ class Trial:
         """Lets the entry of somebody who is gone outlive its time: in the rows (True), else by waiting (False)."""
         age = self.budgets.queue_ttl + 2 * self.budgets.tolerance
         if self.stage.rows is not None:
+            await asyncio.sleep(SETTLE)
             return await self.stage.rows.age(person.user, age)
         await asyncio.sleep(age)
         return False

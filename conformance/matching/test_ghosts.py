@@ -17,7 +17,8 @@ async def test_mm_s5_no_match_with_a_ghost(trial: Trial) -> None:
     ghost, newcomer, third = await trial.crowd(3)
     async with trial.queue():
         await ghost.join()
-        await ghost.poll()
+        if trial.stage.rows is None:
+            await ghost.poll()  # else the join is his only sign of life, and it stands in the row that is set back
         await trial.vanish(ghost, "close")
         aged = await trial.grow_old(ghost)
         await newcomer.join()
@@ -31,4 +32,6 @@ async def test_mm_s5_no_match_with_a_ghost(trial: Trial) -> None:
                 witness=[op for op in trial.ops if op.op in {"join", "poll"}],
             )
         await third.join()
-        await trial.observe([newcomer, third], trial.patience)
+        met = await trial.observe([newcomer, third], trial.patience)
+        if aged and len(met) == 2:
+            trial.vouch()
