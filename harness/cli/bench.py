@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.cli.conclusion import conclude_bench, with_expectations
 from harness.cli.folder import run_folder
@@ -16,6 +16,7 @@ from harness.cli.judging import Terms, collected, judged
 from harness.cli.output import publish
 from harness.cli.peers import run_peers
 from harness.cli.progress import Progress
+from harness.cli.running import together
 from harness.cli.suite import results_file, run_suite, suite_of
 from harness.cli.swarm import settings_of, swarm_part
 from harness.cli.targets import BUILT_IN, Opened, Time, write_target
@@ -121,22 +122,11 @@ async def _measure(
     async with running_cluster(database_url, folder.logs / "postgres.log") as cluster:
         progress.note(f"seed {plan.seed}, run {folder.path}")
         bench = _Bench(cluster, folder, progress)
-        await _together(*(bench.conformance(engine) for engine in BUILT_IN))
+        await together(*(bench.conformance(engine) for engine in BUILT_IN))
         for engine in BUILT_IN:
             await bench.swarm(engine, plan)
-        await _together(*(bench.peers(engine, size.pairs, plan.seed) for engine in BUILT_IN))
+        await together(*(bench.peers(engine, size.pairs, plan.seed) for engine in BUILT_IN))
     return bench.dropped
-
-
-async def _together(*work: Coroutine[Any, Any, None]) -> None:
-    """Runs all at once; when one fails or we are cancelled, the others are cancelled and have ended."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _concluded(folder: RunFolder, dropped: dict[str, int], *, interrupted: bool) -> BenchRun:

@@ -14,7 +14,7 @@ from harness.errors import Trouble
 from harness.history.journal import merge_histories, read_history
 from harness.history.op import Op
 from harness.results.fingerprint import take_fingerprint
-from harness.results.run import BenchRun, JudgeRun
+from harness.results.run import BenchRun, ConformSetRun, JudgeRun
 from harness.results.store import StoredRun, load_run
 
 
@@ -75,5 +75,7 @@ def _run_of(history: Path) -> StoredRun | None:
     """The run that a history belongs to: run.json beside it, or above it (a requirement's own history)."""
     for folder in list(history.absolute().parents)[:3]:
         if (folder / "run.json").exists():
-            return load_run(folder)
+            run = load_run(folder)
+            several = run.conformance if isinstance(run, ConformSetRun) else ()
+            return next((one for one in several if one.target == history.parent.name), run)
     return None

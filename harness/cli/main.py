@@ -91,7 +91,9 @@ def serve(
 
 @app.command()
 def conform(
-    target: options.TargetArgument,
+    targets: Annotated[
+        list[str], typer.Argument(metavar="TARGET...", help="documented, hardened (started for the command), or files.")
+    ],
     k: Annotated[str, typer.Option("-k", metavar="EXPR", help="Choose requirements: -k 'MM-S1 or MM-L2'.")] = "",
     time: Annotated[
         str, typer.Option(metavar="scaled|real", help="Short or real waits; built-in targets: scaled unless said.")
@@ -103,10 +105,13 @@ def conform(
     html: options.Html = None,
     verbose: options.Verbose = 0,
 ) -> int:
-    """Test which requirements a target meets, one by one, each failure with a witness."""
+    """Test which requirements a target meets, one by one, each failure with a witness; several stand side by side.
+
+    Exit status: 0 conformant or partial, 1 a requirement is broken, 2 unknown, 3 trouble of our own; the worst of all.
+    """
     from harness.cli.conform import conform as verb
 
-    return run(verb(target, k, time, database_url, results, json, junit, html, verbose))
+    return run(verb(targets, k, time, database_url, results, json, junit, html, verbose))
 
 
 @app.command()
@@ -193,9 +198,7 @@ def mutants(
 def judge(
     history: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="HISTORY...", help="A history.ndjson, a run's folder, or several that belong together."
-        ),
+        typer.Argument(metavar="HISTORY...", help="A history.ndjson, a run's folder, or several that belong together."),
     ],
     json: options.Json = "",
     verbose: options.Verbose = 0,

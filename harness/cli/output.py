@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.cli.running import EXIT_OF, Exit, say
 from harness.errors import Trouble
 from harness.results.finding import Verdict
-from harness.results.run import ConformRun, dump_run
+from harness.results.run import ConformRun, ConformSetRun, dump_run
 from harness.results.store import RunFolder, StoredRun, write_text
 
 _EXIT_OF_SUITE = {
@@ -16,19 +16,37 @@ _EXIT_OF_SUITE = {
 }  # fmt: skip
 
 
-def publish(run: StoredRun, folder: RunFolder, *, json: str, html: Path | None) -> int:
+_WORST = (Exit.INVALID, Exit.TROUBLE, Exit.UNKNOWN, Exit.VALID)
+"""A target that is wrong for certain weighs more than one that could not be tested."""
+
+
+def publish(run: StoredRun, folder: RunFolder, *, json: str, html: Path | None, junit: Path | None = None) -> int:
     """Stores a run, shows it, and returns the exit status that it means."""
     folder.save(run)
-    show(run, json=json, html=html)
+    show(run, json=json, html=html, junit=junit)
     say(f"run: {folder.path}")
     return exit_status(run)
 
 
-def show(run: StoredRun, *, json: str, html: Path | None) -> None:
-    """The summary on standard output (on standard error when the JSON goes there), the JSON, the page."""
+def show(run: StoredRun, *, json: str, html: Path | None, junit: Path | None = None) -> None:
+    """The page, the JUnit report, the summary on standard output (or error when the JSON goes there), the JSON."""
+    write_reports(run, html=html, junit=junit)
+    summarise(run, to_stderr=json == "-")
+    write_json(run, json)
+
+
+def write_reports(run: StoredRun, *, html: Path | None, junit: Path | None) -> None:
+    """The page and the JUnit report, where they are asked for."""
     if html is not None:
         write_page(run, html)
-    summarise(run, to_stderr=json == "-")
+    if junit is not None:
+        from harness.report.junit import junit_report
+
+        write_text(junit, junit_report(run))
+
+
+def write_json(run: StoredRun, json: str) -> None:
+    """The same facts for a program, where they are asked for; `-` is standard output."""
     if json == "-":
         sys.stdout.write(dump_run(run))
         sys.stdout.flush()
@@ -36,8 +54,10 @@ def show(run: StoredRun, *, json: str, html: Path | None) -> None:
         write_text(Path(json), dump_run(run))
 
 
-def exit_status(run: StoredRun) -> int:
+def exit_status(run: StoredRun) -> Exit:
     """0 valid, 1 invalid, 2 unknown, 3 our own trouble."""
+    if isinstance(run, ConformSetRun):
+        return min((exit_status(one) for one in run.conformance), key=_WORST.index)
     if isinstance(run.verdict, Verdict):
         return EXIT_OF[run.verdict]
     if isinstance(run, ConformRun) and run.verdict == "unknown" and not run.interrupted:

@@ -98,6 +98,17 @@ def _silence() -> None:
     os.close(nowhere)
 
 
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Runs all at once; when one fails or we are cancelled, the others are cancelled and have ended."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 def say(text: str) -> None:
     """One line on standard error."""
     sys.stderr.write(" ".join(text.split("\n")) + "\n")

@@ -23,9 +23,7 @@ def results_file(folder: RunFolder, name: str) -> Path:
     return folder.path / f"conform-{name}.json"
 
 
-async def run_suite(
-    opened: Opened, folder: RunFolder, progress: Progress, *, k: str = "", junit: Path | None = None
-) -> ConformRun:
+async def run_suite(opened: Opened, folder: RunFolder, progress: Progress, *, k: str = "") -> ConformRun:
     """Tests a target; returns what came of each requirement.
 
     When the caller is cancelled the suite keeps what it has, in `results_file`.
@@ -44,7 +42,6 @@ async def run_suite(
         str(folder.path / "conform" / name),
     ]
     arguments += ["-k", k] if k else []
-    arguments += ["--junit", str(junit)] if junit is not None else []
     ended = 0
 
     def heard(line: str) -> None:
@@ -66,6 +63,18 @@ def suite_of(results: Path) -> ConformRun:
     if not isinstance(run, ConformRun):
         raise Trouble(f"{results} is not of the conformance suite")
     return run
+
+
+def troubled_suite(folder: RunFolder, name: str, trouble: Trouble) -> ConformRun:
+    """What a suite left that could not test its target: the verdict is unknown, and the trouble is the reason.
+
+    Raises:
+        Trouble: this one, where nothing was left.
+    """
+    results = results_file(folder, name)
+    if not results.exists():
+        raise trouble
+    return suite_of(results).model_copy(update={"verdict": "unknown", "reason": str(trouble)})
 
 
 def interrupted_suite(folder: RunFolder, name: str) -> ConformRun:

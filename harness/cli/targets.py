@@ -72,7 +72,9 @@ async def opened(
 
     async with AsyncExitStack() as stack:
         with progress.stage(name, "starting PostgreSQL and the server") as stage:
-            cluster = await stack.enter_async_context(running_cluster(database_url, folder.logs / "postgres.log"))
+            cluster = await stack.enter_async_context(
+                running_cluster(database_url, folder.logs / f"postgres-{name}.log")
+            )
             settings = await _whole(stack, name, folder, time) if whole else {}
             deployed = await stack.enter_async_context(
                 deployment(name, cluster, folder.logs / f"server-{name}.log", time=time, settings=settings)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.results.finding import Finding, Verdict
-from harness.results.run import BenchRun, ConformRun, Pairs, RequirementResult, Spread, TargetFigures
+from harness.results.run import BenchRun, ConformRun, ConformSetRun, Pairs, RequirementResult, Spread, TargetFigures
 from harness.results.store import StoredRun
 
 NOTHING = "–"
@@ -35,14 +35,14 @@ class RequirementRow:
 
 def figures_of(run: StoredRun) -> tuple[TargetFigures, ...]:
     """The measured targets of a run; none for a conformance run."""
-    return () if isinstance(run, ConformRun) else run.targets
+    return () if isinstance(run, ConformRun | ConformSetRun) else run.targets
 
 
 def conformance_of(run: StoredRun) -> tuple[ConformRun, ...]:
     """The conformance runs that a run holds, or is."""
     if isinstance(run, ConformRun):
         return (run,)
-    return run.conformance if isinstance(run, BenchRun) else ()
+    return run.conformance if isinstance(run, BenchRun | ConformSetRun) else ()
 
 
 def figure_rows(targets: Sequence[TargetFigures]) -> list[Row]:
