@@ -1,4 +1,4 @@
-"""MM-S1, MM-L2, MM-L3: what many joins at one moment must not do, judged from one contended load."""
+"""MM-S1, MM-L2, MM-L3, MM-L6: what many joins at one moment must not do, judged from one contended load."""
 
 from __future__ import annotations
 
@@ -29,4 +29,10 @@ async def test_mm_l2_no_two_wait_side_by_side(trial: Trial) -> None:
 @requires("MM-L3")
 async def test_mm_l3_every_join_is_accounted_for(trial: Trial) -> None:
     """When the burst is over, at most one of those who joined is still waiting."""
+    await _contended(trial)
+
+
+@requires("MM-L6")
+async def test_mm_l6_bounded_overtaking(trial: Trial) -> None:
+    """In those bursts nobody is passed over for long while later comers are matched."""
     await _contended(trial)

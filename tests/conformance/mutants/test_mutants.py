@@ -21,7 +21,7 @@ WRONG = [mutant for mutant in MUTANTS if not mutant.legal]
 LEGAL = [mutant for mutant in MUTANTS if mutant.legal]
 
 GROUPS = frozenset({"MM", "SG", "SEC-JWT", "SEC-WS", "REST-RLS", "LIM", "TURN", "AUTH"})
-UNTESTED = {"MM-S8", "MM-S11", "MM-L4", "SG-S1", "SG-S4"}
+UNTESTED: set[str] = set()
 """Requirements that mutants name and that have no test yet. Strict: one that has its test must go from this list."""
 KILLS_NOTHING = {f"AUTH-{number:02d}" for number in range(1, 29)} | {f"TURN-{number}" for number in range(5, 9)}
 """Requirements of these groups that kill no mutant yet. Strict, and only to become shorter. (TURN-5 to TURN-8 are about
