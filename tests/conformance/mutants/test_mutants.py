@@ -22,7 +22,7 @@ LEGAL = [mutant for mutant in MUTANTS if mutant.legal]
 
 GROUPS = frozenset({"MM", "SG", "SEC-JWT", "SEC-WS", "REST-RLS", "LIM", "TURN", "AUTH"})
 KILLS_NOTHING = {"TURN-5", "TURN-6", "TURN-7", "TURN-8"}
-"""Requirements of these groups that kill no mutant. Strict, and only to become shorter: these are about the relay itself,
+"""Requirements of these groups that kill no mutant. Strict, and only to become shorter: these are about the relay,
 which is no part of the reference server."""
 
 
