@@ -35,6 +35,10 @@ class Rows:
         """Sets a user's queue entry back by so many seconds; False where he has none."""
         return await self._connection.fetchval(_sql("age"), UUID(user), seconds) is not None
 
+    async def age_session(self, session: str, seconds: float) -> bool:
+        """Sets the beginning of an active session back by so many seconds; False where there is none."""
+        return await self._connection.fetchval(_sql("age_session"), UUID(session), seconds) is not None
+
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Rows | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,7 +81,7 @@ async def deployment(
         throwaway_database(cluster.url) as database_url,
         given_database(engine, database_url, log, time=time, queue_ttl=queue_ttl, settings=own) as deployed,
     ):
-        yield deployed
+        yield _with_rows(deployed)
 
 
 @asynccontextmanager
@@ -101,6 +101,12 @@ async def given_database(
         target = target_of(server, time, budgets, jwt_secret=str(chosen.get("jwt_secret", "")), plan=plan)
         yield Deployment(target, database_url, server)
         _still_runs(server)
+
+
+def _with_rows(deployed: Deployment) -> Deployment:
+    """A throw-away database is the suite's to look into (evidence level E2); a given one is not."""
+    offers = deployed.target.capabilities.model_copy(update={"database_url": deployed.database_url})
+    return replace(deployed, target=deployed.target.model_copy(update={"capabilities": offers}))
 
 
 def terms_of(
