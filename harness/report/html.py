@@ -5,6 +5,7 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.report.charts import NARROW, figures
+from harness.report.conformance import anchor, conformance_report
 from harness.report.rows import (
     conformance_of,
     figure_rows,
@@ -16,12 +17,12 @@ from harness.report.rows import (
     witness_lines,
 )
 from harness.report.timeline import timeline
-from harness.results.finding import Verdict
-from harness.results.run import SCHEMA
+from harness.results.run import SCHEMA, ConformRun, ConformSetRun
 from harness.results.store import StoredRun
 
 _TITLES = {
-    "bench": "Two engines, side by side", "conform": "Conformance", "swarm": "A swarm of users",
+    "bench": "Two engines, side by side", "conform": "Conformance", "conform-set": "Conformance",
+    "swarm": "A swarm of users",
     "peers": "Pairs of peers", "judge": "A history, judged again",
 }  # fmt: skip
 _GOOD = {"valid", "pass", "conformant"}
@@ -32,6 +33,8 @@ _PAGES = Environment(
     loader=PackageLoader("harness.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 
+_PAGES.filters["anchor"] = anchor
+
 
 def page(run: StoredRun, name: str = "") -> str:
     """The page of a run.
@@ -40,15 +43,28 @@ def page(run: StoredRun, name: str = "") -> str:
         run: any kind of stored run.
         name: what the run is called, usually the name of its folder.
     """
+    if isinstance(run, ConformRun | ConformSetRun):
+        return _conformance_page(run, name)
     targets, conformance = figures_of(run), conformance_of(run)
-    verdict = run.verdict.value if isinstance(run.verdict, Verdict) else run.verdict
     return _PAGES.get_template("page.html.j2").render(
-        run=run, title=_TITLES[run.kind], name=name, made=run.fingerprint.created.replace("T", " "),
-        verdict=verdict, schema=SCHEMA, tone=tone, notes=notes, shortened=shortened,
-        witness=witness_lines, timeline=timeline, narrow=NARROW,
+        **_frame(run, name), verdict=run.verdict.value, notes=notes,
         targets=targets, rows=figure_rows(targets) if targets else [], figures=figures(targets),
         conformance=conformance, requirements=requirement_rows(conformance), findings=findings_of(run),
     )  # fmt: skip
+
+
+def _conformance_page(run: ConformRun | ConformSetRun, name: str) -> str:
+    """The page of a conformance run: verdicts, what is wrong, what is not known, and every requirement."""
+    return _PAGES.get_template("conformance.html.j2").render(**_frame(run, name), report=conformance_report(run))
+
+
+def _frame(run: StoredRun, name: str) -> dict[str, object]:
+    """What every page says, and the words that every page uses."""
+    return {
+        "run": run, "name": name, "title": _TITLES[run.kind], "made": run.fingerprint.created.replace("T", " "),
+        "schema": SCHEMA, "tone": tone, "shortened": shortened, "witness": witness_lines, "timeline": timeline,
+        "narrow": NARROW,
+    }  # fmt: skip
 
 
 def tone(word: str) -> str:

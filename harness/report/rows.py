@@ -32,6 +32,11 @@ class RequirementRow:
     title: str
     results: tuple[RequirementResult | None, ...]
 
+    @property
+    def evidence(self) -> str:
+        """The least access that shows a breach."""
+        return next((result.evidence for result in self.results if result is not None), "")
+
 
 def figures_of(run: StoredRun) -> tuple[TargetFigures, ...]:
     """The measured targets of a run; none for a conformance run."""
@@ -135,6 +140,8 @@ def op_text(op: dict[str, Any]) -> str:
         return f"{op.get('op')} sees session {id_}: {user1} with {user2}, {session.get('status', 'active')}"
     if op.get("op") == "request":
         return f"{value.get('method')} {shortened(str(value.get('url')))}: {value.get('status', 'no answer')}"
+    if "method" in value and "url" in value:
+        return shortened(f"{value['method']} {value['url']} → {value.get('status') or 'no answer'}")
     if op.get("op") == "poll":
         return "poll sees no session"
     parts = [

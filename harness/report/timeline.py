@@ -100,11 +100,12 @@ def _row(op: Op, at: int, first: float, horizon: float, most: int) -> dict[str, 
     end = float(op["t1"]) - first if came_back else horizon
     outcome = str(op.get("outcome", "ok"))
     words = op_text(op) + ("" if outcome == "ok" else f" ({outcome})") + ("" if came_back else ", never came back")
-    words = words if len(words) <= most else words[: most - 1] + "…"
-    room = (1 - start / horizon) * most
+    after, before = int((1 - start / horizon) * most), int(end / horizon * most)
+    room = max(after, before)
+    words = words if len(words) <= room else words[: room - 1] + "…"
     return {
         "row": at, "lane": _lane(op), "start": round(start, 6), "end": round(end, 6), "came_back": came_back,
-        "outcome": outcome, "words": words, "align": "left" if len(words) <= room else "right",
+        "outcome": outcome, "words": words, "align": "left" if len(words) <= after else "right",
     }  # fmt: skip
 
 
