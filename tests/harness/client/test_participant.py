@@ -247,6 +247,24 @@ async def test_a_target_without_poll_is_not_polled(fake: Any, recorder: Any, his
     assert not history.of("poll")
 
 
+async def test_without_a_poll_the_user_listens_and_then_looks(fake: Any, recorder: Any, history: Any) -> None:
+    """Who cannot ask for his match subscribes before he joins; asked for it, he looks at the session he was told of."""
+    fake.auto_accept = fake.auto_stand = True
+    async with Transport(fake.target(capabilities=Capabilities(poll=False))) as transport:
+        participant = await Participant.enter(transport, recorder)
+        assert (await participant.join()).ok
+        assert history.of("subscribe")[0].value["ready"] is not None
+        assert await participant.poll() is None
+        topic = f"realtime:matchmaking:{participant.user}"
+        await (await fake.joined(topic)).insert(topic, "chat_sessions", row(participant.user), id_=2)
+        await history.wait("push")
+        fake.rows["chat_sessions"] = [row(participant.user)]
+        assert (await participant.poll()).id == "S"
+        await participant.close()
+    assert not history.of("poll")
+    assert history.of("look")[0].value["session"]["id"] == "S"
+
+
 async def test_an_end_is_the_documents_update(participant: Any, history: Any, fake: Any) -> None:
     """PROTOCOL 4: PATCH with status ended and ended_at."""
     assert await participant.end("S")
