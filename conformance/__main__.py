@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--target", required=True, metavar="FILE", help="the target file that says what is under test")
     parser.add_argument("--results", metavar="FILE", help="write what became of each requirement here (JSON)")
     parser.add_argument("--history", metavar="DIR", help="keep the history of each requirement's test here (NDJSON)")
-    parser.add_argument("-k", metavar="EXPR", help="choose requirements, as pytest does: -k 'MM-S1 or MM-L2'")
+    parser.add_argument("-k", metavar="EXPR", help="choose requirements and groups, as pytest does: -k 'MM-S1 or REST'")
     parser.add_argument("--junit", metavar="FILE", help="write a JUnit report here (XML)")
     parser.add_argument("--expected", metavar="FILE", help="known failures: all of them must fail, and no other")
     return parser

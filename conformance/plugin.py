@@ -6,6 +6,7 @@ target is to be tested.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,10 +36,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Lets `-k MM-S1` choose requirements by the beginning of their ids, and `-k MM-S1.` that one alone."""
+    """Lets `-k` choose a requirement by its id; the full stop marks the id's end (see `exact`)."""
     requirement = _requirement(item)
     if requirement is not None:
         item.extra_keyword_matches.add(f"{requirement}.")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Before pytest chooses by `-k`: ids and groups in it mean what they say."""
+    if config.option.keyword and any(map(_requirement, items)):
+        config.option.keyword = exact(config.option.keyword)
+
+
+def exact(expression: str) -> str:
+    """The expression of `-k` with ids and groups spelled so that they match nothing else.
+
+    pytest looks for each word anywhere in a test's names: `MM-S1` would choose MM-S11 too, and `RT` every test of
+    starting. An id gets the full stop that marks its end, a group the dash that follows it.
+    """
+    from conformance.requirements import CATALOGUE
+
+    groups = {rule.group for rule in CATALOGUE.values()}
+
+    def spelled(word: re.Match[str]) -> str:
+        name = word[0].upper()
+        return f"{name}." if name in CATALOGUE else f"{name}-" if name in groups else word[0]
+
+    return re.sub(r"[\w.-]+", spelled, expression)
 
 
 @pytest.hookimpl(tryfirst=True)
