@@ -57,7 +57,7 @@ def _reason(outcomes: Sequence[Outcome]) -> str:
     """Why the verdict is what it is: the requirements that decide it."""
     for status, words in (
         ("fail", "broken"),
-        ("error", "our own trouble with"),
+        ("error", "could not be tested:"),
         ("unknown", "not enough evidence for"),
     ):
         ids = [outcome.requirement.id for outcome in outcomes if outcome.status == status]

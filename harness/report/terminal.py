@@ -73,6 +73,8 @@ def _requirements(runs: Sequence[ConformRun]) -> Table:
     for run in runs:
         table.add_column(run.target)
     for row in requirement_rows(runs):
+        if not any(result is not None and result.chosen for result in row.results):
+            continue
         statuses = (result.status if result is not None else "not-verified" for result in row.results)
         table.add_row(row.id, row.title, *(Text(status, style=_STYLES[status]) for status in statuses))
     table.add_section()

@@ -38,7 +38,12 @@ def timeline(witness: Sequence[Op], width: int = WIDE) -> str:
     rows = _rows(witness, width)
     end = max(row["end"] for row in rows)
     bars = alt.Chart(alt.Data(values=rows))
-    x = alt.X("start:Q", title="seconds", scale=alt.Scale(domain=[0, end], nice=False), axis=alt.Axis(tickCount=6))
+    x = alt.X(
+        "start:Q",
+        title="seconds",
+        scale=alt.Scale(domain=[0, end], nice=False),
+        axis=alt.Axis(tickCount=6 if width == WIDE else 3),
+    )
     y = alt.Y("row:O", axis=None, scale=alt.Scale(paddingInner=0.2))
     colour = alt.Color("outcome:N", scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values())), legend=None)
     layers = alt.layer(

@@ -81,6 +81,12 @@ async def dies(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
+async def stays_silent(_request: web.Request) -> web.StreamResponse:
+    """Takes every request and never answers, as a process does that hangs; ends when the client gives up."""
+    await asyncio.Event().wait()
+    return web.Response()
+
+
 async def shows_a_page(_request: web.Request) -> web.StreamResponse:
     """A proxy's page."""
     return web.Response(text="<html>It works!</html>", content_type="text/html")
@@ -146,7 +152,7 @@ async def serve_fake() -> AsyncIterator[ServeFake]:
 @pytest.fixture
 def misdeeds() -> dict[str, Handler]:
     """What a fake target can turn to, by name."""
-    deeds = (dies, shows_a_page, closes_sign_up, limits_sign_up)
+    deeds = (dies, stays_silent, shows_a_page, closes_sign_up, limits_sign_up)
     return {deed.__name__: deed for deed in deeds}
 
 

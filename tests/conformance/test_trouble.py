@@ -77,6 +77,15 @@ async def test_trouble_in_the_middle(
     assert all(result.detail and "\n" not in result.detail for result in undecided)
 
 
+async def test_a_target_that_hangs(suite: Any, serve_fake: Any, misdeeds: Any, tmp_path: Path) -> None:
+    """It stops answering after it let us in: what was asked of it is unknown, and the line says how long was waited."""
+    fake = await serve_fake(turn=misdeeds["stays_silent"], turns_at=1)
+    ended = await suite(fake.url, "-k", "AUTH-23")
+    assert ended.status in {2, 3} and ended.err == ""
+    assert "timed out" in ended.lines[0] and ended.lines[-1] == "t: unknown"
+    assert all(result.status in UNDECIDED for result in results(tmp_path).requirements)
+
+
 def _self_signed(folder: Path) -> ssl.SSLContext:
     """A server's context with a certificate of its own making for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -47,3 +47,40 @@ def test_a_target_that_does_not_conform(gurukul):
     assert ended.status == 1, ended.err
     assert "not-conformant" in ended.out
     assert "vanished" in ended.out
+
+
+def test_several_targets_side_by_side(gurukul, target_file, tmp_path: Path):
+    """A built-in target and a file that leads nowhere: one page, one JSON, one JUnit report; the worst counts."""
+    files = [tmp_path / name for name in ("run.json", "junit.xml", "page.html")]
+    ended = gurukul(
+        "conform", "hardened", str(target_file()), "-k", "AUTH-23",
+        "--json", str(files[0]), "--junit", str(files[1]), "--html", str(files[2]),
+    )  # fmt: skip
+    assert ended.status == 3, ended.err
+    run = orjson.loads(files[0].read_bytes())
+    assert (run["kind"], run["verdict"]) == ("conform-set", "unknown")
+    assert [(one["target"], one["verdict"]) for one in run["conformance"]] == [
+        ("hardened", "partial"),
+        ("staging", "unknown"),
+    ]
+    assert "cannot be reached" in run["conformance"][1]["reason"]
+    assert "Traceback" not in ended.err + ended.out
+    assert files[1].read_text().count("<testsuite ") == 2
+    page = files[2].read_text()
+    assert "hardened: <strong>partial" in page and "staging: <strong>unknown" in page
+    assert gurukul.left_behind() == []
+
+
+def test_two_targets_of_one_name(gurukul, target_file):
+    """Nobody could tell their results apart, so that nothing is started."""
+    assert "are both called hardened" in gurukul("conform", "hardened", str(target_file(name="hardened"))).trouble
+
+
+def test_a_target_in_trouble_still_has_its_files(gurukul, target_file, tmp_path: Path):
+    """One line says what is wrong, and a program that reads the files is told the same."""
+    files = [tmp_path / "run.json", tmp_path / "junit.xml"]
+    said = gurukul("conform", str(target_file()), "-k", "AUTH-23", "--json", str(files[0]), "--junit", str(files[1]))
+    assert "cannot be reached" in said.trouble
+    run = orjson.loads(files[0].read_bytes())
+    assert run["verdict"] == "unknown" and "cannot be reached" in run["reason"]
+    assert 'errors="1"' in files[1].read_text()
