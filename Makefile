@@ -38,6 +38,9 @@ stress: $(READY) ## An instance killed under 500 users, and a soak (SOAK_SECONDS
 mutants: $(READY) ## The kill matrix: the suite against servers that are wrong in one way each (under 20 minutes)
 	$(BIN)/gurukul mutants --html results/mutants.html --json results/mutants.json
 
+verify-real: $(READY) ## The conformance suite in both times on both built-in targets: equal verdicts (about 10 minutes)
+	$(BIN)/pytest -q tests/stress/test_both_times.py
+
 check: $(READY) ## Lint, format, types, import direction
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
