@@ -122,7 +122,7 @@ async def _trial(mutant: Mutant, target: Path, number: int, bench: Bench) -> dic
     results = folder.path / f"conform-{name}.json"
     arguments = ["--target", str(target), "--results", str(results), "--history", str(folder.path / "conform" / name)]
     if not (bench.full or mutant.legal):
-        arguments += ["-k", " or ".join(f"{requirement}." for requirement in mutant.names)]
+        arguments += ["-k", " or ".join(mutant.names)]
     heard = [""]
 
     def hear(line: str) -> None:
