@@ -63,5 +63,9 @@ def _reason(outcomes: Sequence[Outcome]) -> str:
         ids = [outcome.requirement.id for outcome in outcomes if outcome.status == status]
         if ids:
             return f"{words} {', '.join(ids)}"
-    ids = [outcome.requirement.id for outcome in outcomes if outcome.status in {"not-verified", "not-applicable"}]
-    return f"not verified: {', '.join(ids)}" if ids else "every requirement is met"
+    missing = [outcome for outcome in outcomes if outcome.status in {"not-verified", "not-applicable"}]
+    ids = [outcome.requirement.id for outcome in missing if outcome.chosen]
+    left_out = len(missing) - len(ids)
+    said = [f"not verified: {', '.join(ids)}"] if ids else []
+    said += [f"{left_out} requirements were not chosen"] if left_out else []
+    return "; ".join(said) or "every requirement is met"

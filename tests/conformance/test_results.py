@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from conformance.outcome import Outcome, broken
@@ -41,6 +42,8 @@ def test_the_reason_names_what_decides() -> None:
     assert conform_run(TARGET, OUTCOMES).reason == "broken MM-S3"
     assert conform_run(TARGET, OUTCOMES[::2]).reason == "not enough evidence for MM-L2"
     assert conform_run(TARGET, OUTCOMES[:1]).reason == "every requirement is met"
+    left_out = replace(OUTCOMES[0], status="not-verified", chosen=False)
+    assert conform_run(TARGET, [OUTCOMES[0], left_out]).reason == "1 requirements were not chosen"
 
 
 def test_an_interrupted_run_is_unknown() -> None:
