@@ -13,6 +13,7 @@ _LACKING = {
     "turn": "TURN (turn under [capabilities])",
     "database": "the database (database_url under [capabilities])",
     "plan": "the ceilings of its plan (plan under [capabilities])",
+    "crash": "a command that kills its server (crash under [capabilities])",
 }
 _SHOWN = 8
 
@@ -36,6 +37,7 @@ def _given(target: Target) -> set[str]:
         "turn": offers.turn,
         "database": offers.database_url,
         "plan": offers.plan != "none",
+        "crash": offers.crash,
     }
     return {name for name, there in given.items() if there}
 

@@ -38,6 +38,11 @@ class Capabilities(_Part):
     plan: Literal["none", "free", "pro", "team"] = "none"
     """The provider's plan whose ceilings hold (PROTOCOL 1.8); `none` promises none."""
     database_url: str = ""
+    crash: str = ""
+    """A command that kills the target's server without warning, and ends with status 0 when it serves again.
+
+    It is run as a shell would split it, and without one (`shlex.split`), by the suite alone.
+    """
 
 
 class Budgets(_Part):

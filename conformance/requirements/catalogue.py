@@ -31,7 +31,7 @@ class Requirement(BaseModel):
     """What a breach does to a user."""
     modes: Literal["scaled", "real", "both"] = "both"
     """The time in which it can be shown: with a target's short time-outs, with the document's, or either way."""
-    needs: tuple[Literal["secret", "push", "turn", "database", "plan"], ...] = ()
+    needs: tuple[Literal["secret", "push", "turn", "database", "plan", "crash"], ...] = ()
     """What the target file must give (or the target offer); without it the requirement is not verified."""
     guards: tuple[Line, ...] = ()
     """What must have happened for a pass to mean something; without it the status is `unknown`."""

@@ -35,7 +35,7 @@ class Terms:
         """The terms as a run keeps them: nothing in it may be secret."""
         return Kept(
             budgets=dict(self.budgets),
-            capabilities=self.capabilities.model_copy(update={"database_url": ""}),
+            capabilities=self.capabilities.model_copy(update={"database_url": "", "crash": ""}),
             fresh_users=self.fresh_users,
         )
 

@@ -13,6 +13,7 @@ from harness.cli.folder import run_folder
 from harness.cli.progress import Progress
 from harness.cli.running import Exit, say
 from harness.errors import Trouble
+from harness.lab.crash import crashable
 from harness.lab.deployment import running_cluster
 from harness.lab.mutants import Mutant, built_in_folder, chosen, mutant_deployment, mutants_in
 from harness.lab.postgres import Cluster
@@ -95,7 +96,8 @@ async def _test(mutant: Mutant, bench: Bench) -> None:
         times = bench.trials if mutant.racing else 1
         trials: list[dict[str, Status]] = []
         try:
-            async with mutant_deployment(mutant, bench.cluster, bench.folder.logs / f"server-{mutant.id}.log") as there:
+            log = bench.folder.logs / f"server-{mutant.id}.log"
+            async with mutant_deployment(mutant, bench.cluster, log) as deployed, crashable(deployed) as there:
                 file = bench.folder.path / f"target-{mutant.id}.toml"
                 write_text(file, dump_target(there.target))
                 trials = [await _trial(mutant, file, number, bench) for number in range(times)]

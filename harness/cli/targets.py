@@ -59,7 +59,7 @@ async def opened(
         progress: hears of the start.
         time: of a built-in target.
         database_url: for built-in targets; empty starts an embedded PostgreSQL.
-        whole: as the suite wants a built-in one: with a plan's ceilings, and a relay where the machine has coturn.
+        whole: as the suite wants a built-in one: with a plan's ceilings, a `crash` command, and a relay where the machine has it.
 
     Raises:
         Trouble: no such target, a bad file, a deployment that does not start, or an option that does not fit.
@@ -68,6 +68,7 @@ async def opened(
     if given is not None:
         yield Opened(given, Path(name))
         return
+    from harness.lab.crash import crashable
     from harness.lab.deployment import deployment, running_cluster
 
     async with AsyncExitStack() as stack:
@@ -79,6 +80,8 @@ async def opened(
             deployed = await stack.enter_async_context(
                 deployment(name, cluster, folder.logs / f"server-{name}.log", time=time, settings=settings)
             )
+            if whole:
+                deployed = await stack.enter_async_context(crashable(deployed))
             stage.result(f"ready at {deployed.target.supabase_url}")
         yield Opened(deployed.target, write_target(deployed.target, folder))
 

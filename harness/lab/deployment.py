@@ -27,7 +27,7 @@ _SCALED_SETTINGS: dict[str, object] = {
     "queue_ttl": 6.0, "disconnect_grace": 1.0, "ping_interval": 1.0, "ping_timeout": 1.0, "join_rate_window": 3.0,
     "join_error_delay": 0.2, "refusal_delay": 0.1, "socket_idle_timeout": 12.0,
 }  # fmt: skip
-_SCALED_BUDGETS = Budgets(queue_ttl=6.0, disconnect=6.0, idle=12.0, join_window=3.0)
+_SCALED_BUDGETS = Budgets(queue_ttl=6.0, disconnect=6.0, idle=12.0, join_window=3.0, heal=6.0)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,10 +12,9 @@ from harness.lab.balancer import Balancer
 from harness.lab.database import throwaway_database
 from harness.lab.deployment import Time, target_of, terms_of
 from harness.lab.postgres import Cluster
+from harness.lab.program import killed
 from harness.lab.server import Server, running_server
 from harness.target import Budgets, Target
-
-_KILL_DEADLINE = 30.0
 
 
 class Instances:
@@ -44,16 +40,10 @@ class Instances:
             Trouble: it had ended by itself before.
         """
         pid = self.pids[place]
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            raise Trouble(f"instance {place} (process {pid}) has ended by itself", "see the server's log") from None
-        try:
-            self.killed.add(pid)
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-            await _readable(handle)
-        finally:
-            os.close(handle)
+        self.killed.add(pid)
+        if not await killed(pid):
+            self.killed.discard(pid)
+            raise Trouble(f"instance {place} (process {pid}) has ended by itself", "see the server's log")
         return pid
 
 
@@ -132,14 +122,3 @@ def _behind(url: str, server: Server, time: Time, budgets: Budgets) -> Target:
     """The target of one server, at another address."""
     target = target_of(server, time, budgets)
     return target.model_copy(update={"api_url": f"{url}/api", "supabase_url": url})
-
-
-async def _readable(handle: int) -> None:
-    """Waits until a process has ended (its handle is then readable)."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(handle, ended.set)
-    try:
-        async with asyncio.timeout(_KILL_DEADLINE):
-            await ended.wait()
-    finally:
-        loop.remove_reader(handle)

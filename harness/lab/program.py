@@ -14,6 +14,7 @@ from harness.lab.warden import Spec, Warden
 
 _SOURCES = Path(__file__).resolve().parents[2]
 _LINE_PATIENCE = 3600.0
+_KILL_DEADLINE = 30.0
 
 POLITE = ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0))
 """For programs that keep what they have when they are interrupted."""
@@ -41,3 +42,28 @@ async def run_module(module: str, arguments: Sequence[str], log: Path, heard: Ca
         return status or 0, warden.last_line("error: ")
     finally:
         await finished(warden.stop)
+
+
+async def killed(pid: int) -> bool:
+    """Ends a process by SIGKILL and waits until it is gone; False where there was none any more."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+        await _readable(handle)
+    finally:
+        os.close(handle)
+    return True
+
+
+async def _readable(handle: int) -> None:
+    """Waits until a process has ended (its handle is then readable)."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(handle, ended.set)
+    try:
+        async with asyncio.timeout(_KILL_DEADLINE):
+            await ended.wait()
+    finally:
+        loop.remove_reader(handle)

@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness.errors import Trouble
 from harness.lab.blocking import finished
-from harness.lab.program import environment
+from harness.lab.program import environment, killed
 from harness.lab.warden import Spec, Warden
 
 _START_DEADLINE = 30.0
 _REQUIRED = "gurukul-harness[server]"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Server:
-    """A running reference server, as its ready line tells of it."""
+    """A running reference server, as its ready line tells of it. `crash` gives it another `pid` and `warden`."""
 
     url: str
     api_url: str
@@ -31,6 +32,8 @@ class Server:
     pid: int
     warden: Warden
     log: Path
+    start: Callable[[int], Warden]
+    """Starts a process like the first, on a port."""
     workers: tuple[int, ...] = ()
     """The process ids of its workers, where it has more than one."""
 
@@ -38,6 +41,20 @@ class Server:
         """Waits until the server ends by itself; says how it ended."""
         status = await asyncio.to_thread(self.warden.wait)
         return f"exit status {status}, {self.warden.last_line()}"
+
+    async def crash(self) -> None:
+        """Kills the server without warning and starts it anew, on the same port and database; returns when it is ready.
+
+        Raises:
+            Trouble: it had ended by itself before, or does not start again.
+        """
+        if not await killed(self.pid):
+            raise Trouble(f"the server (process {self.pid}) had ended by itself", f"see {self.log}")
+        await finished(self.warden.stop)
+        self.warden = self.start(urlsplit(self.url).port or 80)
+        line = await asyncio.to_thread(self.warden.read_line, _START_DEADLINE)
+        again = _server(line, self.warden, self.log, self.start)
+        self.pid, self.workers = again.pid, again.workers
 
 
 @asynccontextmanager
@@ -55,22 +72,28 @@ async def running_server(
     Raises:
         Trouble: the server does not start; says what it said.
     """
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in (settings or {}).items()]
-    spec = Spec(command=[sys.executable, "-m", "reference_server", f"--engine={engine}", *flags], log=str(log))
-    warden = Warden(spec, env=environment({"GURUKUL_DATABASE_URL": database_url}))
+
+    def start(port: int | None = None) -> Warden:
+        chosen = {**(settings or {}), **({} if port is None else {"port": port})}
+        flags = [f"--{name.replace('_', '-')}={value}" for name, value in chosen.items()]
+        spec = Spec(command=[sys.executable, "-m", "reference_server", f"--engine={engine}", *flags], log=str(log))
+        return Warden(spec, env=environment({"GURUKUL_DATABASE_URL": database_url}))
+
+    warden, server = start(), None
     try:
         line = await asyncio.to_thread(warden.read_line, _START_DEADLINE)
-        yield _server(line, warden, log)
+        server = _server(line, warden, log, start)
+        yield server
     finally:
-        await finished(warden.stop)
+        await finished((warden if server is None else server.warden).stop)
 
 
-def _server(line: str | None, warden: Warden, log: Path) -> Server:
+def _server(line: str | None, warden: Warden, log: Path, start: Callable[[int], Warden]) -> Server:
     try:
         said = json.loads(line or "")
         return Server(
             said["url"], said["api_url"], said["supabase_url"], said["anon_key"], said["engine"], said["pid"],
-            warden, log, tuple(said.get("workers", ())),
+            warden, log, start, tuple(said.get("workers", ())),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError):
         raise _not_started(warden.last_line("error: ")) from None

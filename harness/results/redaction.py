@@ -36,7 +36,7 @@ def redacted_target(target: Target) -> Target:
         update={
             "anon_key": HIDDEN,
             "identities": identities,
-            "capabilities": target.capabilities.model_copy(update={"database_url": ""}),
+            "capabilities": target.capabilities.model_copy(update={"database_url": "", "crash": ""}),
         }
     )
 
