@@ -158,7 +158,7 @@ class Stage:
         idle = asker.idle
         with asker.excused():
             shared = await asyncio.shield(task)
-        asker.idle = idle + shared.idle
+        asker.idle = idle + min(shared.idle, asker.idle - idle)  # who comes when it is over waited for nothing
         for op in shared.ops:
             asker.append(op)
 

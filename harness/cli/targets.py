@@ -59,7 +59,8 @@ async def opened(
         progress: hears of the start.
         time: of a built-in target.
         database_url: for built-in targets; empty starts an embedded PostgreSQL.
-        whole: as the suite wants a built-in one: with a plan's ceilings, a `crash` command, and a relay where the machine has it.
+        whole: as the suite wants a built-in one: with a plan's ceilings, a `crash` command, and a relay where the
+            machine has coturn.
 
     Raises:
         Trouble: no such target, a bad file, a deployment that does not start, or an option that does not fit.

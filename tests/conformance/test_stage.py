@@ -10,6 +10,7 @@ from typing import Any, Self
 import pytest
 
 from conformance import stage as stage_module
+from conformance.matching.crash import crash
 from conformance.outcome import Inconclusive, NotOffered, NotVerified, Outcome, broken
 from conformance.people import People
 from conformance.requirements import CATALOGUE
@@ -150,6 +151,36 @@ async def test_two_tests_never_stand_in_the_queue_together(probes: list[Trouble]
 
     outcomes = await play(dict.fromkeys(("MM-S1", "MM-S2", "MM-S3"), queues))
     assert {outcome.status for outcome in outcomes.values()} == {"pass"}
+
+
+async def test_who_crashes_the_server_comes_last_and_alone(probes: list[Trouble]) -> None:
+    """A test that takes the server down disturbs nobody: all others have ended, and the next one waits for it."""
+    under_way: set[str] = set()
+    met: dict[str, set[str]] = {}
+
+    async def meets(trial: Trial) -> None:
+        under_way.add(trial.requirement.id)
+        await asyncio.sleep(0)
+        met[trial.requirement.id] = set(under_way)
+        under_way.discard(trial.requirement.id)
+        trial.vouch()
+
+    await play(dict.fromkeys(("MM-S10", "MM-S1", "MM-L7", "REST-01"), meets))
+    assert met["MM-S1"] == {"MM-S1", "REST-01"}
+    assert list(met)[2:] == ["MM-L7", "MM-S10"]
+    assert (met["MM-L7"], met["MM-S10"]) == ({"MM-L7"}, {"MM-S10"})
+
+
+async def test_without_a_crash_command_nothing_is_verified(probes: list[Trouble]) -> None:
+    """A deployment that nobody may kill is not accused, and the reason says what it would take."""
+    outcomes = await play(dict.fromkeys(("MM-S10", "MM-L7"), shares_the_crash))
+    assert {outcome.status for outcome in outcomes.values()} == {"not-verified"}
+    assert {outcome.detail for outcome in outcomes.values()} == {"the target file names no `crash` command"}
+
+
+async def shares_the_crash(trial: Trial) -> None:
+    """As the two tests of a crash do."""
+    await trial.stage.share(crash, trial)
 
 
 async def test_long_waits_come_first_and_pass_side_by_side(probes: list[Trouble]) -> None:
