@@ -16,7 +16,7 @@ from harness.lab.blocking import finished
 from harness.lab.program import environment, killed
 from harness.lab.warden import Spec, Warden
 
-_START_DEADLINE = 30.0
+_START_DEADLINE = 90.0
 _REQUIRED = "gurukul-harness[server]"
 
 
