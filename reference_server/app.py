@@ -42,7 +42,7 @@ from reference_server.turn.credentials import Relay, read_uris
 from reference_server.turn.routes import routes as turn_routes
 from reference_server.web.caller import Gateway
 from reference_server.web.edge import Edge
-from reference_server.web.errors import Json, not_served, unavailable
+from reference_server.web.errors import Json, failed, not_served, unavailable
 from reference_server.web.lean import Lean
 
 
@@ -242,7 +242,7 @@ async def _wrong_method(request: Request, error: Exception) -> Response:
 
 async def _failed(_request: Request, _error: Exception) -> Response:
     """For a mistake of ours; the framework raises the error on, and it is logged."""
-    return Json({"error": "Internal Server Error"}, 500)
+    return failed()
 
 
 async def _unavailable(_request: Request, _error: Exception) -> Response:

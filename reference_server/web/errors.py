@@ -30,3 +30,8 @@ def not_served(what: str) -> Response:
 def unavailable() -> Response:
     """503 where the database cannot be reached, outside PostgREST's and Auth's own shapes."""
     return Json({"error": "The database cannot be reached"}, 503)
+
+
+def failed() -> Response:
+    """500 for a mistake of ours, outside PostgREST's and Auth's own shapes."""
+    return Json({"error": "Internal Server Error"}, 500)

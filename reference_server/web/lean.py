@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from reference_server.web.errors import Json
+from reference_server.web.errors import failed
 
 log = logging.getLogger(__name__)
 
@@ -29,5 +29,5 @@ class Lean:
             response = await self._handler(Request(scope, receive, send))
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
-            response = Json({"error": "Internal Server Error"}, 500)
+            response = failed()
         await response(scope, receive, send)

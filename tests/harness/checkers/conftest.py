@@ -148,6 +148,18 @@ def provers() -> ModuleType:
     return beside("provers")
 
 
+@pytest.fixture(scope="session")
+def toys() -> ModuleType:
+    """Histories of a few users (see toys.py)."""
+    return beside("toys")
+
+
+@pytest.fixture(scope="session")
+def exact() -> ModuleType:
+    """The exhaustive search (see exact.py)."""
+    return beside("exact")
+
+
 def beside(name: str) -> ModuleType:
     """A module that lies beside this file."""
     spec = importlib.util.spec_from_file_location(f"checkers_{name}", Path(__file__).with_name(f"{name}.py"))

@@ -21,7 +21,6 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from harness.checkers.judge import judge
@@ -30,18 +29,6 @@ from harness.history.op import Op, Outcome
 EXAMPLES = 10_000
 TRAITS = ("info", "lost reply", "pushed twice", "matched")
 CONSEQUENCES = {"S4": {"S1", "S5", "S6", "S7", "S8"}, "S8": {"S1"}}
-
-
-@pytest.fixture(scope="session")
-def toys() -> ModuleType:
-    """Histories of a few users (see toys.py)."""
-    return _beside("toys")
-
-
-@pytest.fixture(scope="session")
-def exact() -> ModuleType:
-    """The exhaustive search (see exact.py)."""
-    return _beside("exact")
 
 
 def test_the_checkers_agree_with_the_search(toys: ModuleType, exact: ModuleType) -> None:
@@ -146,16 +133,3 @@ def test_a_blind_checker_would_be_noticed(toys: ModuleType, exact: ModuleType, s
 
 def told(judgement: Any) -> str:
     return "\n".join(f"{f.requirement}: {f.sentence}" for result in judgement.results for f in result.findings)
-
-
-def _beside(name: str) -> ModuleType:
-    import importlib.util
-    import sys
-    from pathlib import Path
-
-    spec = importlib.util.spec_from_file_location(f"checkers_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec
-    assert spec.loader
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
