@@ -52,11 +52,14 @@ class Floors:
         for at, join in enumerate(user.joins):
             while used < len(user.sessions) and user.sessions[used].known < join.start:
                 used += 1
-            if used >= at:
+            if used == at:
                 self._clean.append(join)
 
     def of(self, session: SessionFacts) -> Effect | None:
-        """The latest join before which every earlier one had been used up; None where he never joined before."""
+        """The latest join before which every earlier one had been used up; None where he never joined before.
+
+        Where he had got more sessions than he had made joins, one of them may have lingered: that join proves nothing.
+        """
         at = bisect_right(self._clean, session.known, key=lambda join: join.start)
         return self._clean[at - 1] if at else None
 

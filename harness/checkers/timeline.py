@@ -276,8 +276,10 @@ def _link(facts: Facts) -> None:
                 facts.foreigners = True
             else:
                 user.sessions.append(session)
-                told = user.told.get(session.session)
-                session.over_known = min(session.over_known, told.t0 if told else math.inf)
+    for user in facts.users.values():
+        for name, told in user.told.items():
+            if name in facts.sessions:  # whoever hears of its end: it is over
+                facts.sessions[name].over_known = min(facts.sessions[name].over_known, told.t0)
 
 
 def _session_facts(sights: list[Sight], ends: list[Effect]) -> SessionFacts:

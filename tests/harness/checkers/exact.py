@@ -13,8 +13,8 @@ can be switched off:
 
 What a target may do besides: end a session when a member joins again, leaves or loses his connection, at once or up to
 `match` later (a loss: for as long as it lasts). It ends no session of its own accord, except one that cannot be
-explained otherwise: a session whose own sights, and its members' ops, fit no world without such an end. A member of
-whom the history holds no op is a stranger, who may have done anything before.
+explained otherwise: a session whose own sights, and its members' ops, fit no world without such an end, whichever one
+rule is left aside. A member of whom the history holds no op is a stranger, who may have done anything before.
 
 Every interval is closed and every condition a comparison of instants, so that some world has all its instants at ends
 of intervals, if there is a world at all: the search goes from one such moment to the next and keeps all states that can
@@ -283,10 +283,13 @@ def _restless(ops: list[Op], budgets: Budgets) -> Iterator[str]:
     for session, value in shown.items():
         who = {value["user1"], value["user2"]}
         alone = [op for op in ops if op.user in who and (_shown(op) is None or _shown(op) == value)]
+        alone += [op for op in ops if op.user not in who and op.op == "told" and op.value["id"] == session]
         alone += [_unseen(op) for op in ops if op.user in who and _shown(op) not in (None, value) and op.op == "join"]
         alone.sort(key=lambda op: op.t0)
-        if not feasible(Problem(alone, budgets, RULES)) and feasible(
-            Problem(alone, budgets, RULES, restless=frozenset({session}))
+        lonely = frozenset({session})
+        if any(
+            not feasible(Problem(alone, budgets, kept)) and feasible(Problem(alone, budgets, kept, restless=lonely))
+            for kept in (RULES, *(RULES - {rule} for rule in sorted(RULES)))
         ):
             yield session
 

@@ -106,7 +106,7 @@ class Toy:
             entry.t1 = None if fate == "late" else entry.t1
             when = LATE[step[4]] if fate == "late" else when
         if fate != "lost":
-            self.after(when, lambda: self.effect(entry, user, name))
+            self.after(entry.t0 - self.now + when, lambda: self.effect(entry, user, name))
 
     def effect(self, entry: Op, user: str, name: str) -> None:
         shown = {"join": self.join, "leave": self.leave, "poll": self.poll, "end": self.end}[name](user, entry)
