@@ -106,3 +106,20 @@ class WebSockets(WebSocketsSansIOProtocol):
         self.frames = []
         self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"a message of more than {MOST_FRAGMENTS} frames")
         self.handle_parser_exception()
+
+    def send_receive_event_to_app(self) -> None:
+        """Hands on a whole message; a text that is not UTF-8 is 1007 and its sender's mistake, no error of ours."""
+        if self.curr_msg_data_type == "text" and not _is_text(self.frames):
+            self.frames = []
+            self.conn.fail(CloseCode.INVALID_DATA, "a text that is not UTF-8")
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
+
+def _is_text(frames: list[bytes]) -> bool:
+    try:
+        (frames[0] if len(frames) == 1 else b"".join(frames)).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -82,6 +82,19 @@ async def test_frames_that_break_the_protocol(site: Site, data: bytes, code: int
         await other.heartbeat()
 
 
+@pytest.mark.parametrize(
+    "frames",
+    [[frame(b"\xff\xfe")], [frame(b"\xc3", first=0x01), frame(b"(", first=0x80)]],
+    ids=["whole", "in pieces"],
+)
+async def test_bytes_that_are_no_text(site: Site, caplog: pytest.LogCaptureFixture, frames: list[bytes]) -> None:
+    """They are 1007, and their sender's mistake: nothing is logged as an error of the server."""
+    async with raw(site) as (reader, writer):
+        writer.writelines(frames)
+        assert await close_code(reader) == 1007
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
 async def test_a_message_in_pieces_has_the_same_limit(site: Site) -> None:
     """Fragments that are too large together are 1009, too."""
     piece = b"x" * 65_000
