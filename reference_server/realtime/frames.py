@@ -47,6 +47,7 @@ Message = UserBroadcast | Payload
 
 _PUSHED, _TOLD = 3, 4  # the kinds of binary frame: towards the server, towards the client
 _PUSH_HEAD = struct.Struct("7B")
+_SHALLOW = 200
 
 
 def decode(version: Version, text: str | bytes) -> Push:
@@ -61,6 +62,8 @@ def decode(version: Version, text: str | bytes) -> Push:
         frame = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Malformed(f"not JSON ({error})") from error
+    if _opens(text) > _SHALLOW:
+        _must_be_writable(frame)
     fields = _fields_v1(frame) if version == "1.0.0" else _fields_v2(frame)
     join_ref, ref, topic, event, payload = fields
     if not isinstance(topic, str) or not isinstance(event, str):
@@ -68,6 +71,19 @@ def decode(version: Version, text: str | bytes) -> Push:
     if not _is_ref(ref) or not _is_ref(join_ref):
         raise Malformed("ref and join_ref must be strings or null")
     return Push(topic, event, payload, ref, join_ref)
+
+
+def _opens(text: str | bytes) -> int:
+    """How many arrays and objects begin in a text, at most: it is nested no deeper than that."""
+    return text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
+
+
+def _must_be_writable(frame: Any) -> None:
+    """What can be read can be nested deeper (1,024) than what can be written (254), with what we put around it."""
+    try:
+        orjson.dumps([[[[[[[[frame]]]]]]]])
+    except TypeError as error:
+        raise Malformed(f"nested too deep ({error})") from error
 
 
 def _decode_binary(data: bytes) -> Push:

@@ -44,12 +44,22 @@ def test_refs_may_be_null_or_absent() -> None:
         ("2.0.0", '{"topic":"t","event":"e","payload":{}}'),
         ("2.0.0", b"\x03\x01\x00\xff"),
         ("2.0.0", '["1","2","t","e",{"a":"\\ud800"}]'),
+        ("2.0.0", '["1","2","t","e",' + "[" * 250 + "]" * 250 + "]"),
+        ("1.0.0", '{"topic":"t","event":"e","payload":' + '{"a":' * 2000 + "1" + "}" * 2001),
     ],
 )
 def test_what_is_no_frame_is_malformed(version: Version, text: str | bytes) -> None:
     """Anything else is refused as a whole."""
     with pytest.raises(Malformed):
         decode(version, text)
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+def test_what_was_read_can_be_written(version: Version) -> None:
+    """A payload that is taken, however deep, can be told on inside a broadcast."""
+    payload = orjson.loads('{"a":' * 230 + "[" + "[1]," * 300 + "2]" + "}" * 230)
+    push = decode(version, encode(version, TOPIC, "broadcast", payload, ref="2"))
+    assert encode(version, TOPIC, "broadcast", {"type": "broadcast", "event": "e", "payload": push.payload})
 
 
 def test_version_1_has_exactly_four_keys() -> None:
