@@ -138,11 +138,11 @@ class VirtualUser:
         """Makes a real connection, which stands until `close`, and records this side's view of it."""
         recorder, user = self._scene.recorder, self._participant
         call = recorder.begin(user.user, user.device, "connect", Via.RTC, id=session_id, role=role.value)
-        self._peer = Peer(role, self._scene.network, recorder.now)
+        self._peer = Peer(role, self._scene.network, recorder.now, matched=seen)
         await channel.open()
         result = await self._peer.connect(channel, self._scene.persona.handshake)
         end = call.ok if result.connected else call.fail
-        end(stage=result.stage.value, detail=result.detail, path=result.path, times=result.times)
+        end(**result.value())
         self._report("connect", seen, "" if result.connected else result.stage.value)
         return result.stage
 

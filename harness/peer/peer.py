@@ -4,79 +4,72 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Self
+from collections.abc import AsyncIterator, Callable, Coroutine
+from enum import StrEnum
+from typing import Any, Self
 
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection
-from aiortc import RTCSessionDescription as Description
-from aiortc.sdp import candidate_from_sdp
-
-from harness.peer.exchange import Exchange
+from harness.peer.attempt import Attempt
+from harness.peer.heartbeat import Heartbeat
+from harness.peer.media import Media
 from harness.peer.ports import Incoming, Network, SignalPort
-from harness.peer.stage import Progress, Role, Stage, stage_of
-from harness.peer.trickle import Candidate, candidate_of, trickled
+from harness.peer.quality import Quality
+from harness.peer.result import PeerResult
+from harness.peer.spans import Spans
+from harness.peer.stage import Role, Stage
+from harness.peer.trickle import fingerprint_of
 
-log = logging.getLogger(__name__)
+__all__ = ["Media", "Peer", "PeerResult", "PeerState", "connect_peer"]
 
-LABEL = "gurukul"
-"""The name of the data channel."""
 _LINGER = 1.0
 """How long a closing offerer waits for the last message of the exchange, in seconds."""
-_CLOSING = 5.0
-"""How long the closing of a connection may take before it is left to itself, in seconds."""
+_FOREVER = 3600.0
 
 
-@dataclass(frozen=True)
-class PeerResult:
-    """What became of one attempt, as one side saw it.
+class PeerState(StrEnum):
+    """RTCPeerConnectionState of W3C WebRTC 4.3.3, as a browser would tell it."""
 
-    `times` are seconds since the attempt began, for the steps that were reached: `offer`, `answer`, `candidate` (the
-    first of the other side), `ice`, `dtls`, `open` (the data channel), `data` (both ways).
-    """
-
-    role: Role
-    stage: Stage
-    detail: str = ""
-    path: str = ""
-    """Types of the candidate pair in use, local then remote (`host/host`); empty when none was."""
-    times: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def connected(self) -> bool:
-        """Whether data went both ways."""
-        return self.stage is Stage.CONNECTED
+    NEW = "new"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    """Three heartbeats had no answer; aiortc itself has no such state."""
+    FAILED = "failed"
+    CLOSED = "closed"
 
 
 class Peer:
-    """A headless peer with one data channel. Use it as an async context manager, or close it.
+    """A headless peer with one data channel, and media where asked for. An async context manager; else close it.
+
+    `connect` makes the connection; `presence.stay` then keeps an eye on it, for as long as the session lasts.
 
     Args:
-        role: whether it offers or answers.
+        role: whether it offers or answers. Where both sides offer, one of them becomes the answerer.
         network: where it gathers candidates, and which servers it may ask.
-        clock: monotonic seconds.
+        clock: monotonic seconds; that of the running loop if none is given (a virtual network has a virtual one).
+        media: what it sends besides data, and expects to hear.
+        matched: when the match was seen, on that clock; now if none is given.
+        polite: whether it yields when both sides offer. None: the side with the smaller fingerprint does, which both
+            can tell; a browser cannot, so beside one this must be given.
+        relay_only: use relay candidates alone.
     """
 
-    def __init__(self, role: Role, network: Network, clock: Callable[[], float] = time.monotonic) -> None:
-        self.role = role
-        self.progress = Progress()
-        self.times: dict[str, float] = {}
+    def __init__(
+        self, role: Role, network: Network, clock: Callable[[], float] | None = None, *, media: Media = Media.NONE,
+        matched: float | None = None, polite: bool | None = None, relay_only: bool = False,
+    ) -> None:  # fmt: skip
+        self.clock = clock or asyncio.get_running_loop().time
+        self.state = PeerState.NEW
+        self.changed: Callable[[PeerState], None] = lambda _: None
+        """Is called with each new state."""
+        self.ended = asyncio.Event()
+        """Set when the session is known to be over."""
+        self.heartbeat = Heartbeat()
+        self.spans = Spans(self.clock, self.clock() if matched is None else matched)
         self._network = network
-        self._clock = clock
-        self._began = clock()
-        self._exchange = Exchange(role)
-        self._over = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._early: list[Candidate] = []
-        self._remote_sdp = ""
-        self._channel: RTCDataChannel | None = None
-        servers = [RTCIceServer(**server) for server in network.ice_servers]
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
-        self._pc.on("connectionstatechange", self._connection_changed)
-        self._pc.on("iceconnectionstatechange", self._ice_changed)
-        self._pc.on("datachannel", self._opened)
+        self._media = media
+        self._polite = polite
+        self._relay_only = relay_only
+        self.attempt = self._begin(role, 1)
 
     async def __aenter__(self) -> Self:
         return self
@@ -84,8 +77,15 @@ class Peer:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    @property
+    def role(self) -> Role:
+        """Offers or answers; settled once an attempt is over."""
+        return self.attempt.role
+
+    # ------------------------------------------------------------ connecting
+
     async def connect(self, signals: SignalPort, deadline: float) -> PeerResult:
-        """Makes the handshake over `signals`; returns when data went both ways, or when it is certain that it will not.
+        """Makes the handshake over `signals`; returns when it is proven, or when it is certain that it will not be.
 
         The connection then stands until `close`.
 
@@ -93,172 +93,177 @@ class Peer:
             signals: carries the session's signals; its `ended` aborts the attempt.
             deadline: seconds after which the attempt is given up. aiortc itself would wait for a minute or for ever.
         """
-        self._began = self._clock()
-        tasks = [asyncio.create_task(self._negotiate(signals)), asyncio.create_task(self._watch_end(signals))]
+        self.enter(PeerState.CONNECTING)
+        async with self.listening(signals, offer=self.role is Role.OFFERER):
+            await self.until_over(deadline)
+        return self.result()
+
+    async def until_over(self, deadline: float) -> None:
+        """Waits for the end of the attempt, whichever it then is; a proven one also for the end of what it sends."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline):
+                attempt = None
+                while attempt is not self.attempt:  # glare puts another attempt in its place
+                    attempt = self.attempt
+                    await attempt.over.wait()
+                if attempt.progress.proven:
+                    await attempt.sent.wait()
+        connected = self.attempt.progress.proven and self.attempt.connection.connected
+        self.enter(PeerState.CONNECTED if connected else PeerState.FAILED)
+
+    def result(self) -> PeerResult:
+        """How the latest attempt stands."""
+        return self.attempt.result(self.quality())
+
+    def quality(self) -> Quality:
+        """What was measured so far: the round trip of the heartbeats (before the first: of the exchange), and media."""
+        rtt = self.attempt.rtt if self.heartbeat.rtt is None else self.heartbeat.rtt
+        heard = [one.receipt for one in self.attempt.connection.listeners if one.receipt.received]
+        if not heard:
+            return Quality(rtt)
+        loss = sum(max(0, one.lost) for one in heard) / sum(one.expected for one in heard)
+        return Quality(rtt, max(one.jitter for one in heard), loss)
+
+    # ------------------------------------------------------------ signals
+
+    @contextlib.asynccontextmanager
+    async def listening(self, signals: SignalPort, *, offer: bool = False) -> AsyncIterator[None]:
+        """Takes in signals inside this block, and in the beginning sends an offer where one is due."""
+        tasks = [asyncio.create_task(self._negotiate(signals, offer)), asyncio.create_task(self._watch_end(signals))]
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(deadline):
-                    await self._over.wait()
+            yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        stage, missing = stage_of(self.progress)
-        return PeerResult(self.role, stage, missing, self._path(), dict(self.times))
-
-    async def close(self) -> None:
-        """Ends the connection and frees its sockets. May be called twice."""
-        if self.progress.data_both_ways and self._pc.connectionState == "connected":
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._settled.wait(), _LINGER)
-        try:
-            await asyncio.wait_for(self._pc.close(), _CLOSING)
-        except TimeoutError:
-            log.warning("a peer connection did not close within %g s", _CLOSING)
-
-    def _mark(self, step: str) -> None:
-        self.times.setdefault(step, round(self._clock() - self._began, 6))
 
     async def _watch_end(self, signals: SignalPort) -> None:
         await signals.ended.wait()
-        self.progress.ended_by_other = not self.progress.data_both_ways
-        self._over.set()
+        self._end()
 
-    async def _negotiate(self, signals: SignalPort) -> None:
-        """Sends our half, and takes in the other's for as long as the attempt lasts."""
+    def _end(self) -> None:
+        self.ended.set()
+        self.attempt.abort()
+
+    async def _negotiate(self, signals: SignalPort, offer: bool) -> None:
+        if offer:
+            await self._guarded(self.attempt.offer(signals))
+        while True:
+            signal = await signals.receive(timeout=_FOREVER)
+            self.attempt.progress.order.note(signal.seq)
+            await self._guarded(self._take(signal, signals))
+
+    async def _guarded(self, step: Coroutine[Any, Any, None]) -> None:
         try:
-            if self.role is Role.OFFERER:
-                self._opened(self._pc.createDataChannel(LABEL))
-                await self._describe(signals)
-            while True:
-                await self._take(await signals.receive(timeout=3600.0), signals)
+            await step
         except Exception as error:  # noqa: BLE001  whatever a foreign signal makes aiortc raise is that signal's fault
-            self.progress.broken = f"{type(error).__name__}: {error}"[:200]
-            self._over.set()
-
-    async def _describe(self, signals: SignalPort) -> None:
-        """Gathers, and sends the description, each candidate, and the end of candidates."""
-        kind = _KIND[self.role]
-        with self._network.attached():
-            await self._pc.setLocalDescription()
-        local = trickled(self._pc.localDescription.sdp)
-        self.progress.local_candidates = local.gathered
-        await signals.send(kind, **{kind: {"type": kind, "sdp": local.sdp}})
-        self._mark(kind)
-        for candidate in local.candidates:
-            await signals.send("ice-candidate", candidate=candidate.as_init())
+            self.attempt.fail(Stage.SIGNALLING_BROKEN, f"{type(error).__name__}: {error}")
 
     async def _take(self, signal: Incoming, signals: SignalPort) -> None:
         if signal.kind == "ice-candidate":
-            await self._take_candidate(candidate_of(signal.body.get("candidate")))
+            await self.attempt.take_init(signal.body.get("candidate"))
         elif signal.kind == "call-ended":
-            self.progress.ended_by_other = True
-            self._over.set()
-        elif signal.kind in {"offer", "answer"}:
-            await self._take_description(signal, signals)
+            self._end()
+        elif signal.kind == "offer":
+            await self._take_offer(signal, signals)
+        elif signal.kind == "answer":
+            await self._take_answer(signal, signals)
 
-    async def _take_description(self, signal: Incoming, signals: SignalPort) -> None:
-        """Applies the other side's description, then its candidates that came before it; an offer is answered."""
-        if signal.kind == _KIND[self.role]:
-            raise ValueError(f"both sides sent an {signal.kind} (glare)")
-        sdp = _sdp_of(signal)
-        if self._remote_sdp:
-            if sdp != self._remote_sdp:
-                raise ValueError(f"a second, different {signal.kind}")
+    async def _take_offer(self, signal: Incoming, signals: SignalPort) -> None:
+        """An offer of a later attempt starts one here, too; one of an earlier attempt has come too late."""
+        number = _number(signal)
+        if number > self.attempt.number:
+            await self.replace(Role.ANSWERER, number)
+        elif number < self.attempt.number:
             return
-        self._remote_sdp = sdp
-        with self._network.attached():
-            await self._pc.setRemoteDescription(Description(sdp=sdp, type=signal.kind))
-        self.progress.remote_description = True
-        self.progress.remote_candidates += sdp.count("a=candidate:")
-        self._mark(signal.kind)
-        early, self._early = self._early, []
-        for candidate in early:
-            await self._add(candidate)
+        elif self.role is Role.OFFERER:
+            self.attempt.glare = True
+            if not self._yields(signal):
+                return
+            await self.replace(Role.ANSWERER, number)
+            self.attempt.glare = True
+        await self.attempt.take_description(signal, signals)
+
+    async def _take_answer(self, signal: Incoming, signals: SignalPort) -> None:
         if self.role is Role.ANSWERER:
-            await self._describe(signals)
-
-    async def _take_candidate(self, candidate: Candidate) -> None:
-        """Adds a candidate; one that comes before the description waits for it (aiortc would lose it silently)."""
-        self._mark("candidate")
-        if self.progress.remote_description:
-            await self._add(candidate)
+            if not self.attempt.glare:
+                self.attempt.fail(Stage.SIGNALLING_BROKEN, "an answer came to the side that answers")
+        elif not self.attempt.local_sdp:
+            self.attempt.fail(Stage.SIGNALLING_REORDERED, "an answer came before the offer was sent")
         else:
-            self._early.append(candidate)
+            await self.attempt.take_description(signal, signals)
 
-    async def _add(self, candidate: Candidate) -> None:
-        if candidate.ends:
-            await self._pc.addIceCandidate(None)
-            return
-        parsed = candidate_from_sdp(candidate.text.removeprefix("candidate:"))
-        parsed.sdpMid, parsed.sdpMLineIndex = candidate.mid, candidate.index
-        self.progress.remote_candidates += 1
-        await self._pc.addIceCandidate(parsed)
+    def _yields(self, signal: Incoming) -> bool:
+        """Whether our offer gives way to theirs. aiortc has no rollback, so whoever yields starts anew."""
+        if self._polite is not None:
+            return self._polite
+        description = signal.body.get("offer")
+        theirs = str(description.get("sdp", "")) if isinstance(description, dict) else ""
+        return fingerprint_of(self.attempt.local_sdp) < fingerprint_of(theirs)
 
-    def _opened(self, channel: RTCDataChannel) -> None:
-        """Wires up the channel: ours when we offer, the other side's when we answer."""
-        if channel.label != LABEL or self._channel is not None:
-            return
-        self._channel = channel
-        channel.on("message", self._heard)
-        if self.role is Role.OFFERER:
-            channel.on("open", self._greet)
-        else:
-            self._mark("open")
+    # ------------------------------------------------------------ attempts
 
-    def _greet(self) -> None:
-        self._mark("open")
-        self._say(self._exchange.opening())
+    def _begin(self, role: Role, number: int) -> Attempt:
+        attempt = Attempt(
+            role, number, self._network, self._media, self.spans, self.clock, relay_only=self._relay_only
+        )  # fmt: skip
+        attempt.answered = lambda message: self.heartbeat.heard(message, self.clock())
+        return attempt
 
-    def _say(self, message: str) -> None:
-        if self._channel is not None and self._channel.readyState == "open":
-            self._channel.send(message)
+    async def replace(self, role: Role, number: int) -> None:
+        """Closes the peer connection, and puts a new one in its place, which keeps what came early."""
+        old, self.attempt = self.attempt, self._begin(role, number)
+        self.attempt.early, self.attempt.progress.order = old.early, old.progress.order
+        self.heartbeat = Heartbeat()
+        old.replaced.set()
+        old.over.set()
+        await old.connection.close()
 
-    def _heard(self, message: str | bytes) -> None:
-        if (reply := self._exchange.heard(message)) is not None:
-            self._say(reply)
-        if self._exchange.settled:
-            self._settled.set()
-        if self._exchange.proven and not self.progress.data_both_ways:
-            self._mark("data")
-            self.progress.data_both_ways = True
-            self._over.set()
+    async def renegotiate(self, signals: SignalPort) -> None:
+        """Offers a new peer connection in place of this one."""
+        await self.replace(Role.OFFERER, self.attempt.number + 1)
+        await self._guarded(self.attempt.offer(signals))
 
-    def _ice_changed(self) -> None:
-        if self._pc.iceConnectionState == "completed":
-            self._mark("ice")
-            self.progress.ice_completed = True
+    def enter(self, state: PeerState) -> None:
+        """This is the state now."""
+        if state is not self.state:
+            self.state = state
+            self.changed(state)
 
-    def _connection_changed(self) -> None:
-        state = self._pc.connectionState
-        if state == "connected":
-            self._mark("dtls")
-            self.progress.dtls_connected = True
-        elif state in {"failed", "closed"}:
-            self._over.set()
-            self._settled.set()
+    # ------------------------------------------------------------ leaving
 
-    def _path(self) -> str:
-        """The candidate pair in use. aiortc has no statistics for it, so this looks inside aioice's connection."""
-        if self._pc.sctp is None:
-            return ""
-        pair = self._pc.sctp.transport.transport._connection._nominated.get(1)
-        return f"{pair.local_candidate.type}/{pair.remote_candidate.type}" if pair else ""
+    async def leave(self, signals: SignalPort) -> None:
+        """Leaves as a client that says so: `call-ended` to the other side, then the end of the connection."""
+        await signals.send("call-ended")
+        await self.close()
 
+    async def vanish(self) -> None:
+        """Leaves as a process that was killed: the sockets are gone, and nobody is told."""
+        self.attempt.connection.cut()
+        self.attempt.settled.set()
+        await self.close()
 
-_KIND = {Role.OFFERER: "offer", Role.ANSWERER: "answer"}
+    async def close(self) -> None:
+        """Ends the connection and frees its sockets, tasks and threads. May be called twice."""
+        if self.attempt.progress.proven and self.attempt.connection.connected:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER):
+                    await self.attempt.settled.wait()
+        await self.attempt.connection.close()
+        self.enter(PeerState.CLOSED)
 
 
-def _sdp_of(signal: Incoming) -> str:
-    """The text of the description that a signal carries. Raises ValueError when it carries none."""
-    description = signal.body.get(signal.kind)
-    sdp = description.get("sdp") if isinstance(description, dict) else None
-    if not isinstance(sdp, str) or "m=application" not in sdp:
-        raise ValueError(f"an {signal.kind} without a description of a data channel")
-    return sdp
+def _number(signal: Incoming) -> int:
+    """The number of the attempt that an offer belongs to. Raises ValueError for what is none."""
+    number = signal.body.get("attempt", 1)
+    if not isinstance(number, int) or not 1 <= number <= 1000:
+        raise ValueError(f"no number of an attempt: {number!r:.20}")
+    return number
 
 
-async def connect_peer(signals: SignalPort, role: Role, network: Network, deadline: float) -> PeerResult:
+async def connect_peer(
+    signals: SignalPort, role: Role, network: Network, deadline: float, *, media: Media = Media.NONE
+) -> PeerResult:
     """Makes one handshake with a peer of its own, and closes it again. See `Peer.connect`."""
-    async with Peer(role, network) as peer:
+    async with Peer(role, network, media=media) as peer:
         return await peer.connect(signals, deadline)

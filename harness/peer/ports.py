@@ -16,6 +16,10 @@ class Incoming(Protocol):
         """`offer`, `answer`, `ice-candidate` or `call-ended`."""
 
     @property
+    def seq(self) -> int | None:
+        """The sender's number of this signal in the session, from 1; None where he does not number them."""
+
+    @property
     def body(self) -> Mapping[str, Any]:
         """The content without its type, for example `{"offer": {"type": …, "sdp": …}}`."""
 
@@ -28,7 +32,7 @@ class SignalPort(Protocol):
         """Set when this side was told that the session is over."""
 
     async def send(self, kind: str, /, **body: Any) -> Any:
-        """Sends one signal; its content is `{"type": kind, **body}`."""
+        """Sends one signal; its content is `{"type": kind, **body}`. False where it was not accepted for certain."""
 
     async def receive(self, timeout: float) -> Incoming:
         """Waits for the other member's next signal, in the order of sending.

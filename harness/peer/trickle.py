@@ -22,6 +22,8 @@ class Candidate:
     text: str
     mid: str | None
     index: int | None
+    ufrag: str | None = None
+    """The description that it belongs to, by its `a=ice-ufrag`; None where the sender does not say."""
 
     @property
     def ends(self) -> bool:
@@ -30,7 +32,8 @@ class Candidate:
 
     def as_init(self) -> dict[str, Any]:
         """The RTCIceCandidateInit that a browser would send."""
-        return {"candidate": self.text, "sdpMid": self.mid, "sdpMLineIndex": self.index}
+        init = {"candidate": self.text, "sdpMid": self.mid, "sdpMLineIndex": self.index}
+        return init if self.ufrag is None else {**init, "usernameFragment": self.ufrag}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,48 @@ def trickled(sdp: str) -> Trickled:
     """Splits a whole local description into what trickling sends."""
     sections = list(_sections(sdp))
     kept = "".join(f"{line}\r\n" for lines in sections for line in lines if not _is_trickled(line))
-    found: list[Candidate] = []
-    mids: list[tuple[int, str]] = []
+    found: dict[str, Candidate] = {}
+    ends: list[Candidate] = []
     for index, lines in enumerate(sections[1:]):
-        mid = next((line[6:] for line in lines if line.startswith("a=mid:")), str(index))
-        mids.append((index, mid))
-        found += [Candidate(line[2:], mid, index) for line in lines if line.startswith(_CANDIDATE)]
-    first_index, first_mid = mids[0] if mids else (0, "0")
-    return Trickled(kept, (*found, Candidate("", first_mid, first_index)))
+        mid = _value(lines, "a=mid:") or str(index)
+        ufrag = _value(lines, "a=ice-ufrag:") or _value(sections[0], "a=ice-ufrag:")
+        ends.append(Candidate("", mid, index, ufrag))
+        for line in lines:
+            if line.startswith(_CANDIDATE):  # a bundled section repeats those of the first
+                found.setdefault(line[2:], Candidate(line[2:], mid, index, ufrag))
+    return Trickled(kept, (*found.values(), *(ends[:1] or [Candidate("", "0", 0)])))
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What a description of the other side says about the candidates that belong to it."""
+
+    mids: tuple[str, ...]
+    ufrags: frozenset[str]
+
+    @classmethod
+    def of(cls, sdp: str) -> Remote:
+        """Reads a description."""
+        head, *media = _sections(sdp)
+        mids = tuple(_value(lines, "a=mid:") or str(index) for index, lines in enumerate(media))
+        found = (_value(lines, "a=ice-ufrag:") for lines in (head, *media))
+        return cls(mids, frozenset(ufrag for ufrag in found if ufrag))
+
+    def owns(self, candidate: Candidate) -> bool:
+        """Whether the candidate was gathered for this description, as far as it says."""
+        return candidate.ufrag is None or not self.ufrags or candidate.ufrag in self.ufrags
+
+    def refusal(self, candidate: Candidate) -> str:
+        """Why the candidate is for none of the media sections; empty where it is for one."""
+        known = candidate.mid in self.mids if candidate.mid is not None else (candidate.index or 0) < len(self.mids)
+        return "" if known or candidate.ends else f"a candidate for mid {candidate.mid!r}, index {candidate.index!r}"
+
+
+def fingerprint_of(sdp: str) -> str:
+    """The certificate fingerprint that a description names first; empty where it names none."""
+    return next(
+        (_value(lines, "a=fingerprint:") or "" for lines in _sections(sdp) if _value(lines, "a=fingerprint:")), ""
+    )
 
 
 def candidate_of(init: object) -> Candidate:
@@ -70,10 +107,12 @@ def candidate_of(init: object) -> Candidate:
         return Candidate("", None, None)
     if not isinstance(init, Mapping) or not isinstance(init.get("candidate"), str):
         raise TypeError(f"no RTCIceCandidateInit: {init!r:.80}")
-    mid, index = init.get("sdpMid"), init.get("sdpMLineIndex")
+    mid, index, ufrag = init.get("sdpMid"), init.get("sdpMLineIndex"), init.get("usernameFragment")
+    if not isinstance(mid, str | None) or not isinstance(index, int | None) or not isinstance(ufrag, str | None):
+        raise TypeError(f"no RTCIceCandidateInit: {init!r:.80}")
     if init["candidate"] and mid is None and index is None:
         raise ValueError("a candidate without sdpMid and sdpMLineIndex (W3C WebRTC 4.8.1)")
-    return Candidate(init["candidate"].removeprefix("a="), mid, index)
+    return Candidate(init["candidate"].removeprefix("a="), mid, index, ufrag)
 
 
 def _sections(sdp: str) -> Iterator[list[str]]:
@@ -85,6 +124,11 @@ def _sections(sdp: str) -> Iterator[list[str]]:
             lines = []
         lines.append(line)
     yield lines
+
+
+def _value(lines: list[str], prefix: str) -> str | None:
+    """What follows the prefix in the first line that has it."""
+    return next((line.removeprefix(prefix) for line in lines if line.startswith(prefix)), None)
 
 
 def _is_trickled(line: str) -> bool:

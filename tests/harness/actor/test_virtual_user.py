@@ -50,7 +50,7 @@ async def test_a_real_session_makes_a_connection_and_both_record_it(make_stage, 
         assert op.outcome is Outcome.OK
         assert op.value["id"] == "s1"
         assert op.value["stage"] == "connected"
-        assert op.value["times"]["data"] >= op.value["times"]["ice"]
+        assert op.value["times"]["connected"] >= op.value["times"]["ice"]
 
 
 async def test_a_partner_who_never_comes_is_recorded_as_lost_signalling(make_stage):

@@ -3,56 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 
 import pytest
 
 from harness.network.loopback import Loopback
-from harness.peer.peer import Peer, PeerResult, connect_peer
+from harness.peer.peer import Peer, PeerState, connect_peer
+from harness.peer.spans import Step
 from harness.peer.stage import Role, Stage
-
-DEADLINE = 10.0
-
-
-@dataclass
-class Signal:
-    kind: str
-    body: dict
-
-
-@dataclass
-class Wire:
-    """One end of a signal channel in memory; `bend` may drop, change or reorder what is sent."""
-
-    inbox: asyncio.Queue = field(default_factory=asyncio.Queue)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    sent: list[Signal] = field(default_factory=list)
-    began: asyncio.Event = field(default_factory=asyncio.Event)
-    other: Wire | None = None
-    bend: object = None
-
-    async def send(self, kind, /, **body):
-        signal = Signal(kind, body)
-        self.sent.append(signal)
-        self.began.set()
-        for bent in [signal] if self.bend is None else self.bend(signal):
-            self.other.inbox.put_nowait(bent)
-
-    async def receive(self, timeout):
-        return await asyncio.wait_for(self.inbox.get(), timeout)
-
-
-def wires() -> tuple[Wire, Wire]:
-    left, right = Wire(), Wire()
-    left.other, right.other = right, left
-    return left, right
-
-
-async def both(left: Wire, right: Wire, deadline: float = DEADLINE) -> tuple[PeerResult, PeerResult]:
-    network = Loopback()
-    return await asyncio.gather(
-        connect_peer(left, Role.OFFERER, network, deadline), connect_peer(right, Role.ANSWERER, network, deadline)
-    )
+from tests.harness.peer.wire import DEADLINE, Signal, both, connected, wires
 
 
 async def test_a_pair_connects_and_both_know_it():
@@ -61,8 +19,15 @@ async def test_a_pair_connects_and_both_know_it():
     offerer, answerer = await both(left, right)
     assert (offerer.stage, answerer.stage) == (Stage.CONNECTED, Stage.CONNECTED), (offerer, answerer)
     assert offerer.path == answerer.path == "host/host"
-    times = offerer.times
-    assert times["offer"] <= times["answer"] <= times["ice"] <= times["dtls"] <= times["open"] <= times["data"]
+    expected = {
+        Role.OFFERER: ["matched", "gathered", "offer_sent", "answer", "ice", "dtls", "open", "first_data", "connected"],
+        Role.ANSWERER: ["matched", "offer_received", "gathered", "answer", "ice", "dtls", "open", "connected"],
+    }
+    for result in (offerer, answerer):
+        times = [result.times[step] for step in expected[result.role]]
+        assert times == sorted(times)
+        assert set(result.times) <= {step.value for step in Step}
+        assert 0 < result.quality.rtt < DEADLINE
 
 
 async def test_it_trickles_as_a_browser_does():
@@ -118,42 +83,29 @@ async def test_nobody_on_the_other_side_is_lost_signalling():
     assert result.stage is Stage.SIGNALLING_LOST
 
 
-async def test_both_offering_is_glare():
-    """An offerer that gets an offer says so at once, instead of waiting for its deadline."""
+@pytest.mark.parametrize("polite", [None, (True, False), (False, True)])
+async def test_when_both_offer_one_yields(polite):
+    """One of two offerers starts anew as the answerer, the same one in the view of both, and they connect."""
     left, right = wires()
     network = Loopback()
-    results = await asyncio.gather(
-        connect_peer(left, Role.OFFERER, network, DEADLINE), connect_peer(right, Role.OFFERER, network, DEADLINE)
-    )
-    assert Stage.SIGNALLING_BROKEN in {result.stage for result in results}
-    assert any("glare" in result.detail for result in results)
+    async with (
+        Peer(Role.OFFERER, network, polite=polite and polite[0]) as one,
+        Peer(Role.OFFERER, network, polite=polite and polite[1]) as other,
+    ):
+        results = await asyncio.gather(one.connect(left, DEADLINE), other.connect(right, DEADLINE))
+    assert [result.stage for result in results] == [Stage.CONNECTED] * 2, results
+    assert {result.role for result in results} == {Role.OFFERER, Role.ANSWERER}
+    assert all(result.glare for result in results)
+    if polite:
+        assert [result.role is Role.ANSWERER for result in results] == list(polite)
 
 
-@pytest.mark.parametrize("body", [{}, {"offer": None}, {"offer": {"sdp": "nonsense"}}])
-async def test_an_unusable_offer_is_the_signals_fault(body):
-    """A description that cannot be applied is `signalling-broken`, with the reason."""
-    left, right = wires()
-    left.other.inbox.put_nowait(Signal("offer", body))
-    result = await connect_peer(right, Role.ANSWERER, Loopback(), DEADLINE)
-    assert result.stage is Stage.SIGNALLING_BROKEN
-    assert result.detail
-
-
-async def test_a_forged_fingerprint_fails_at_dtls():
-    """A pair whose keys do not fit has a path but no connection."""
-    left, right = wires()
-
-    def forged(signal: Signal) -> list[Signal]:
-        if signal.kind == "answer":
-            head, mark, tail = signal.body["answer"]["sdp"].partition("a=fingerprint:sha-256 ")
-            tail = ("00" if tail[:2] != "00" else "01") + tail[2:]
-            others = [line for line in tail.split("\r\n") if not line.startswith("a=fingerprint")]
-            signal.body["answer"]["sdp"] = head + mark + "\r\n".join(others)
-        return [signal]
-
-    right.bend = forged
-    offerer, _ = await both(left, right, deadline=1.5)
-    assert offerer.stage is Stage.DTLS
+async def test_a_proven_peer_says_its_last_candidate_before_it_returns():
+    """Both ends have sent their end of candidates when their attempts are over, however fast the path was."""
+    async with connected() as pair:
+        for wire in pair.wires:
+            assert wire.sent[-1].body["candidate"]["candidate"] == ""
+        assert [peer.state for peer in pair.peers] == [PeerState.CONNECTED] * 2
 
 
 async def test_an_ended_session_aborts_the_attempt():
