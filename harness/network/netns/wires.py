@@ -1,0 +1,62 @@
+"""Routers and hosts as network namespaces, and the lines between them.
+
+Every line is a pair of devices with one address at its lower end and a route to it at its upper end, as a provider does
+it; there is no bridge, so that nobody answers for others (a proxy's ARP delay, `neigh proxy_delay`, would add up to
+0.8 s to a first packet) and a line may be of any sort of device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.network.netns.keeper import Keeper, Namespace
+
+GATEWAY = "169.254.1.1"
+"""The upper end of every line; it is on that line alone (link-local)."""
+_IPV6 = "/proc/sys/net/ipv6/conf/{}/disable_ipv6"
+
+
+def make_host(keeper: Keeper) -> Namespace:
+    """A namespace that is a host: IPv4 alone, with its loopback up, and no line yet."""
+    made = keeper.namespace()
+    if Path(_IPV6.format("all")).exists():
+        for which in ("all", "default"):
+            keeper.write(made, _IPV6.format(which), "1")
+    _configure(keeper, made, ["link set lo up"])
+    return made
+
+
+def make_router(keeper: Keeper) -> Namespace:
+    """A host that forwards, and takes packets from whatever side they come."""
+    made = make_host(keeper)
+    keeper.write(made, "/proc/sys/net/ipv4/ip_forward", "1")
+    for which in ("all", "default"):
+        keeper.write(made, f"/proc/sys/net/ipv4/conf/{which}/rp_filter", "0")
+    return made
+
+
+def draw_line(keeper: Keeper, upper: Namespace, port: str, lower: Namespace, addresses: Sequence[str]) -> None:
+    """A line from device `port` of `upper` down to device `wan` of `lower`, which gets these addresses."""
+    _configure(keeper, upper, [
+        f"link add {port} type veth peer name wan netns /proc/self/fd/{lower}",
+        f"addr add {GATEWAY}/32 dev {port}", f"link set {port} up",
+        *(f"route add {address} dev {port}" for address in addresses),
+    ], keep=(lower,))  # fmt: skip
+    _configure(keeper, lower, [
+        *(f"addr add {address}/32 dev wan" for address in addresses), "link set wan up",
+        f"route add {GATEWAY} dev wan scope link", f"route add default via {GATEWAY} dev wan src {addresses[0]}",
+    ])  # fmt: skip
+
+
+def swallow_the_rest(keeper: Keeper, router: Namespace) -> None:
+    """What a router knows no way for vanishes, as in the internet.
+
+    Were it answered (network unreachable), coturn would give up the allocation of a peer that had sent a check to the
+    other's private address.
+    """
+    _configure(keeper, router, ["route add blackhole default"])
+
+
+def _configure(keeper: Keeper, at: Namespace, lines: Sequence[str], keep: Sequence[Namespace] = ()) -> None:
+    keeper.run(at, ["ip", "-batch", "-"], "\n".join(lines) + "\n", keep)
