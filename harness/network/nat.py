@@ -118,7 +118,8 @@ _FILTERINGS = list(Filtering)
 class Discovered:
     """What was learned about a way out by asking a server (RFC 5780); None where it was not or cannot be asked.
 
-    Without UDP `mapping` and `filtering` are None. `tcp_ports` are those of the ports asked for that answered.
+    Without UDP `mapping` and `filtering` are None. `tcp_ports` are the ports asked for that TCP reached, `tcp_barred`
+    those that it did not.
     """
 
     udp: bool
@@ -127,6 +128,7 @@ class Discovered:
     hairpin: bool | None = None
     mapping_life: float | None = None
     tcp_ports: frozenset[int] = frozenset()
+    tcp_barred: frozenset[int] = frozenset()
 
     def differences(self, kind: NatKind) -> list[str]:
         """What contradicts that it is of this kind, as sentences; empty when nothing does."""
@@ -138,5 +140,7 @@ class Discovered:
         if self.hairpin is not None:
             asked.append(("hairpin", self.hairpin, kind.hairpin))
         found = [f"{kind.name}: {what} is {seen}, and should be {due}" for what, seen, due in asked if seen != due]
-        barred = sorted(port for port in self.tcp_ports if not kind.lets_tcp_to(port))
-        return found + [f"{kind.name}: TCP to port {port} passes, and should not" for port in barred]
+        open_ports = [port for port in self.tcp_ports if not kind.lets_tcp_to(port)]
+        shut_ports = [port for port in self.tcp_barred if kind.lets_tcp_to(port)]
+        found += [f"{kind.name}: TCP to port {port} passes, and should not" for port in sorted(open_ports)]
+        return found + [f"{kind.name}: TCP to port {port} does not pass, and should" for port in sorted(shut_ports)]

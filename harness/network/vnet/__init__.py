@@ -1,0 +1,1 @@
+"""A network inside the process: hosts, NATs, lines and servers for unmodified asyncio programs, on its own clock."""
