@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
@@ -28,11 +29,55 @@ _OTHER_VERSION = (
 )
 
 
+class Answers:
+    """Stands between uvicorn's answers and their connection: a head waits for what follows it, and leaves with that.
+
+    uvicorn writes head and body apart; each write is a system call here and wakes the reader at the other end.
+    """
+
+    __slots__ = ("_head", "_protocol", "_transport")
+
+    def __init__(self, protocol: HttpToolsProtocol, transport: asyncio.Transport) -> None:
+        self._protocol = protocol
+        self._transport = transport
+        self._head: bytes | None = b""
+
+    def write(self, data: bytes) -> None:
+        """Writes behind the head that waits, or keeps the head; an interim answer (100) waits for nothing."""
+        if self._head:
+            data, self._head = self._head + data, None
+        elif self._head is not None and self._protocol.cycle.response_started:
+            self._head = data
+            return
+        self._transport.write(data)
+
+    def complete(self) -> None:
+        """The answer is whole, also one that has no body; the next one begins with a head."""
+        if self._head:
+            self._transport.write(self._head)
+        self._head = b""
+
+    def is_closing(self) -> bool:
+        """Whether the connection ends."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Ends the connection behind what was written."""
+        self.complete()
+        self._transport.close()
+
+
 class BoundedHttp(HttpToolsProtocol):
     """Closes a connection whose request has a head without end, which the parser would collect in memory."""
 
     _head = 0
     _parsed = False
+    _answers: Answers
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A connection, whose answers leave in one piece where they can."""
+        super().connection_made(transport)
+        self._answers = Answers(self, transport)
 
     def data_received(self, data: bytes) -> None:
         """Reads on, unless the head is too large by now (RFC 6585 section 5)."""
@@ -50,6 +95,13 @@ class BoundedHttp(HttpToolsProtocol):
         """A whole head came with these bytes."""
         self._parsed = True
         super().on_headers_complete()
+        if self.cycle is not None:  # an upgrade has none
+            self.cycle.transport = self._answers  # type: ignore[assignment]
+
+    def on_response_complete(self) -> None:
+        """An answer is whole."""
+        self._answers.complete()
+        super().on_response_complete()
 
     def on_body(self, body: bytes) -> None:
         """A part of a body came with these bytes."""

@@ -76,6 +76,86 @@ async def test_bodies_and_further_requests_do_not_count(streams: Streams) -> Non
         assert (await status(reader))[0] == 200
 
 
+class Wire(asyncio.Transport):
+    """Keeps what is written, each write apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.writes.append(bytes(data))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        """There is nothing more to read."""
+
+    def resume_reading(self) -> None:
+        """Likewise."""
+
+
+async def written(app: object, *requests: bytes) -> Wire:
+    """What a connection is given in answer to these, each sent when the application has ended with the one before."""
+    config = uvicorn.Config(app, http=BoundedHttp, ws=WebSockets, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
+    config.load()
+    state, wire = uvicorn.Server(config).server_state, Wire()
+    protocol = BoundedHttp(config=config, server_state=state, app_state={})
+    protocol.connection_made(wire)
+    for request in requests:
+        protocol.data_received(request)
+        while state.tasks:
+            await asyncio.wait(state.tasks)
+    protocol.connection_lost(None)
+    return wire
+
+
+@pytest.mark.parametrize("method", [b"POST", b"HEAD"])
+async def test_an_answer_is_one_write(method: bytes) -> None:
+    """Head and body leave together, and so does a head that has no body behind it; the next answer likewise."""
+    request = method + b" / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc"
+    wire = await written(echo, request, request)
+    assert len(wire.writes) == 2
+    assert all(answer.endswith(b"\r\n\r\n3" if method == b"POST" else b"\r\n\r\n") for answer in wire.writes)
+
+
+async def test_pipelined_requests() -> None:
+    """Requests that come at once are answered in full and in their order (RFC 9112 section 9.3.2)."""
+    requests = [
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (size, b"a" * size) for size in (1, 2, 3)
+    ]
+    wire = await written(echo, b"".join(requests))
+    answers = b"".join(wire.writes).split(b"HTTP/1.1 200 OK")
+    assert [answer[-1:] for answer in answers[1:]] == [b"1", b"2", b"3"]
+
+
+async def test_only_the_head_waits() -> None:
+    """The parts of a long answer leave as they come, the first with the head; what has left stays when it breaks."""
+
+    async def parts(_scope: object, _receive: object, send: object) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})  # type: ignore[operator]
+        for part in (b"one", b"two"):
+            await send({"type": "http.response.body", "body": part, "more_body": True})  # type: ignore[operator]
+
+    wire = await written(parts, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert [write[-5:] for write in wire.writes] == [b"one\r\n", b"two\r\n"]
+    assert wire.writes[0].startswith(b"HTTP/1.1 200 ")
+    assert wire.closed
+
+
+async def test_an_interim_answer_waits_for_nothing() -> None:
+    """Whoever expects a 100 before he sends his body gets it (RFC 9110 section 10.1.1)."""
+    expects = b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n"
+    wire = await written(echo, expects + b"abc")
+    assert wire.writes[0] == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert len(wire.writes) == 2
+
+
 @pytest.mark.parametrize("version", [b"12", b"99", b"x"])
 async def test_another_version_of_the_websocket(streams: Streams, version: bytes) -> None:
     """Whoever asks for another version is told which one is served (RFC 6455 section 4.2.2)."""
