@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 BATCH_LIMIT = 500
 """Joins in one batch at most; what is over goes with the next."""
+UNDIVIDED = 16
+"""Joins that always go together. Of more than these, half go: the others follow while the first are being answered."""
 
 
 @dataclass(slots=True, eq=False)
@@ -96,6 +98,8 @@ class JoinBatches:
         self._gathering: dict[UUID, PendingJoin] = {}
         self._in_flight: dict[UUID, PendingJoin] = {}
         self._wake = asyncio.Event()
+        self._left_over = False
+        """Whether the last batch left somebody waiting."""
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop
         self._task: asyncio.Task[None] | None = None
@@ -171,16 +175,25 @@ class JoinBatches:
             if not join.answered:
                 join.fail(failure)
             join.earlier = None
+        self._left_over = any(join.match is None for join in joins)
         self._in_flight = {}
 
     def _take(self) -> list[PendingJoin]:
-        joins = list(self._gathering.values())[:BATCH_LIMIT]
+        joins = list(self._gathering.values())[: self._size()]
         for join in joins:
             del self._gathering[join.user]
         self._in_flight = {join.user: join for join in joins}
         if not self._gathering and not self._stopping:
             self._wake.clear()
         return joins
+
+    def _size(self) -> int:
+        """How many go together; where there is a choice, such that nobody is left without a partner."""
+        size = len(self._gathering)
+        if size > UNDIVIDED:
+            size = max(UNDIVIDED, (size + 1) // 2)
+            size += (size + self._left_over) % 2
+        return min(size, BATCH_LIMIT)
 
     async def _swept(self) -> None:
         try:

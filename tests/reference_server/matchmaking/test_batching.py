@@ -91,6 +91,26 @@ async def test_a_batch_has_a_limit(database, batches, monkeypatch):
     assert sorted(len(batch) for batch in database.batches) == [1, 2, 2]
 
 
+@pytest.mark.parametrize(("matched", "sizes"), [(True, [20, 16, 4]), (False, [21, 16, 3])])
+async def test_a_crowd_is_divided(database, batches, matched, sizes):
+    """Half of many go, so that the others are with the database while these are answered; whom the batch before has
+    left waiting gets a partner."""
+    user = uuid4()
+    if matched:
+        database.matches[user] = Match(uuid4(), uuid4(), user)
+    database.free.clear()
+    first = asyncio.create_task(batches.submit(user, "global"))
+    await database.arrived.wait()
+    for other in (crowd := [uuid4() for _ in range(40)]):
+        database.matches[other] = Match(uuid4(), uuid4(), other)
+    rest = [asyncio.create_task(batches.submit(other, "global")) for other in crowd]
+    await asyncio.sleep(0)
+    database.free.set()
+    await asyncio.gather(first, *rest)
+    assert [len(batch) for batch in database.batches[1:]] == sizes
+    assert [join.user for batch in database.batches[1:] for join in batch] == crowd
+
+
 async def test_joins_of_one_user_that_gather_are_one(database, batches):
     """They share place and answer; the last mode counts."""
     first = await hold(database, batches)
