@@ -238,13 +238,15 @@ class Connection:
 
     # ------------------------------------------------------------ the end
 
-    def cut(self) -> None:
+    async def cut(self) -> None:
         """Takes the sockets away, as the death of the process would: nothing is sent to say so."""
         ice = self._ice()
-        for protocol in [] if ice is None else ice._protocols:
-            transport = protocol.transport
-            inner = getattr(transport, "_TurnTransport__inner_protocol", None)
-            (transport if inner is None else inner.transport).abort()
+        protocols = [] if ice is None else list(ice._protocols)
+        for protocol in protocols:
+            inner = getattr(protocol.transport, "_TurnTransport__inner_protocol", None)
+            (protocol.transport if inner is None else inner.transport).abort()
+        for protocol in protocols:
+            await protocol.close()
 
     async def close(self) -> None:
         """Ends the connection and frees its sockets, tasks and threads. May be called twice."""

@@ -62,7 +62,7 @@ class Peer:
         self.changed: Callable[[PeerState], None] = lambda _: None
         """Is called with each new state."""
         self.ended = asyncio.Event()
-        """Set when the session is known to be over."""
+        """Set when the session is known to be over, or this peer leaves."""
         self.heartbeat = Heartbeat()
         self.spans = Spans(self.clock, self.clock() if matched is None else matched)
         self._network = network
@@ -239,12 +239,14 @@ class Peer:
 
     async def vanish(self) -> None:
         """Leaves as a process that was killed: the sockets are gone, and nobody is told."""
-        self.attempt.connection.cut()
+        self.ended.set()
         self.attempt.settled.set()
+        await self.attempt.connection.cut()
         await self.close()
 
     async def close(self) -> None:
         """Ends the connection and frees its sockets, tasks and threads. May be called twice."""
+        self.ended.set()
         if self.attempt.progress.proven and self.attempt.connection.connected:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LINGER):

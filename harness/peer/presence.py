@@ -60,7 +60,7 @@ class Rules:
     interval: float = 1.0
     """Between two heartbeats."""
     grace: float = 5.0
-    """How long after a missed heartbeat the path may come back by itself."""
+    """How long after an outage is noticed the path may come back by itself, or the end of the session be told."""
     renegotiations: int = 1
     """How often a new peer connection is tried in a session."""
     deadline: float = 10.0
@@ -97,7 +97,7 @@ async def stay(peer: Peer, signals: SignalPort, until: asyncio.Event, rules: Rul
         }
         try:
             await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
-            staying.seen.end = next(end for end, task in tasks.items() if task.done())
+            staying.seen.end = End.TOLD if peer.ended.is_set() else next(e for e, task in tasks.items() if task.done())
         finally:
             for task in tasks.values():
                 task.cancel()
@@ -151,6 +151,8 @@ class _Staying:
     async def _mend(self, attempt: Attempt, noticed: Noticed) -> Mended:
         if noticed is Noticed.HEARTBEAT and await self._comes_back(attempt):
             return Mended.ITSELF
+        if noticed is Noticed.CLOSED:
+            await _within(self._rules.grace, self._peer.ended)
         while self._left > 0 and not self._peer.ended.is_set():
             self._left -= 1
             if await self._renegotiated(attempt):
