@@ -89,7 +89,7 @@ class Internet:
         hook = "type filter hook forward priority filter - 10; policy accept;"
         self._nft(end.above, f"add {table}\ndelete {table}\n{table} {{ chain through {{ {hook} {rules} }} }}\n")
 
-    def mend(self, end: End) -> None:
+    def heal(self, end: End) -> None:
         """Undoes `cut`."""
         table = f"table ip cut_{end.port}"
         self._nft(end.above, f"add {table}\ndelete {table}\n")

@@ -36,9 +36,9 @@ class KernelPlace:
         self._internet.cut(self._end)
         self._cut = True
 
-    def mend(self) -> None:
+    def heal(self) -> None:
         """Undoes `cut`."""
-        self._internet.mend(self._end)
+        self._internet.heal(self._end)
         self._cut = False
 
     def close(self) -> None:
@@ -47,7 +47,7 @@ class KernelPlace:
             return
         self._closed = True
         if self._cut:
-            self.mend()
+            self.heal()
         self._left()
 
     def __enter__(self) -> Self:

@@ -80,7 +80,7 @@ def taking_sockets_there(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         made = here.socket(socket.SOCK_STREAM, more.pop("local_addr", None))
         with _closed_on_error(made):
             await loop.sock_connect(made, (host, port))
-            if ssl is not None:
+            if ssl:
                 more.setdefault("server_hostname", host)
             return await own["create_connection"](factory, sock=made, ssl=here.trust if ssl is True else ssl, **more)
 

@@ -18,12 +18,11 @@ _IPV6 = "/proc/sys/net/ipv6/conf/{}/disable_ipv6"
 
 
 def make_host(keeper: Keeper) -> Namespace:
-    """A namespace that is a host: IPv4 alone, with its loopback up, and no line yet."""
+    """A namespace that is a host: IPv4 alone, and no line yet."""
     made = keeper.namespace()
     if Path(_IPV6.format("all")).exists():
         for which in ("all", "default"):
             keeper.write(made, _IPV6.format(which), "1")
-    _configure(keeper, made, ["link set lo up"])
     return made
 
 
@@ -44,7 +43,7 @@ def draw_line(keeper: Keeper, upper: Namespace, port: str, lower: Namespace, add
         *(f"route add {address} dev {port}" for address in addresses),
     ], keep=(lower,))  # fmt: skip
     _configure(keeper, lower, [
-        *(f"addr add {address}/32 dev wan" for address in addresses), "link set wan up",
+        "link set lo up", *(f"addr add {address}/32 dev wan" for address in addresses), "link set wan up",
         f"route add {GATEWAY} dev wan scope link", f"route add default via {GATEWAY} dev wan src {addresses[0]}",
     ])  # fmt: skip
 
