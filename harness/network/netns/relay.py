@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from harness.errors import Trouble
 from harness.network.nat import TURN_PORT, Turn
-from harness.network.netns.certificate import Certificate, certificate_for
+from harness.network.certificate import Certificate, certificate_for
 from harness.network.netns.keeper import Keeper, Namespace
 from harness.network.netns.rules import TABLE
 
