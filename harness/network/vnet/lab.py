@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import Trouble
+from harness.network.certificate import certificate_for
 from harness.network.discovery import discover
 from harness.network.nat import HOMES, TURN_PORT, Discovered, Home, NatKind, Turn, in_a_row
-from harness.network.certificate import certificate_for
 from harness.network.vnet.addresses import AddressPool
 from harness.network.vnet.box import NatBox
 from harness.network.vnet.credentials import ephemeral

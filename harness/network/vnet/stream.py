@@ -58,6 +58,7 @@ class StreamSocket(asyncio.Transport):
     def accept(self) -> None:
         """Answers the other end's SYN."""
         self._taken = 1
+        self._answer(accepted=True)
         self._send(Flag.ACCEPT)
 
     def serve(self, protocol: AnyProtocol) -> None:
