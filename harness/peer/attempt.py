@@ -110,8 +110,11 @@ class Attempt:
 
     async def _take_candidate(self, candidate: Candidate) -> None:
         """Adds a candidate; one whose description has not come waits for it (aiortc would lose it silently)."""
-        if self._remote is None or not self._remote.owns(candidate):
+        if self._remote is None:
             self.early.append(candidate)
+        elif not self._remote.owns(candidate):
+            self.early.append(candidate)
+            self.progress.unusable.append(f"a candidate of another description ({candidate.ufrag!r:.40})")
         elif refusal := self._remote.refusal(candidate):
             self.progress.unusable.append(refusal)
         elif self._ended:
@@ -161,8 +164,6 @@ class Attempt:
 
     def result(self, quality: Quality) -> PeerResult:
         """How it stands now."""
-        if self._remote is not None and not self.progress.unusable:
-            self.progress.unusable += ["a candidate for another description"] * bool(self.early)
         stage, detail = stage_of(self.progress)
         path = self.connection.path
         return PeerResult(

@@ -113,6 +113,7 @@ class Connection:
         self._channel: RTCDataChannel | None = None
         self._beats: RTCDataChannel | None = None
         self._path: Path | None = None
+        self._closing: asyncio.Task[None] | None = None
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
         servers = [RTCIceServer(**server) for server in network.ice_servers]
         self._pc = RTCPeerConnection(
@@ -249,8 +250,16 @@ class Connection:
             await protocol.close()
 
     async def close(self) -> None:
-        """Ends the connection and frees its sockets, tasks and threads. May be called twice."""
-        self._path = self.path
+        """Ends the connection and frees its sockets, tasks and threads. May be called twice.
+
+        Whoever is cancelled here leaves a close that goes on: aiortc never ends one that was begun and cut off.
+        """
+        if self._closing is None:
+            self._path = self.path
+            self._closing = asyncio.create_task(self._close(), name="peer connection: close")
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         try:
             async with asyncio.timeout(_CLOSING):
                 await self._pc.close()

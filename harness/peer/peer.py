@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from harness.peer.attempt import Attempt
+from harness.peer.connection import Connection
 from harness.peer.heartbeat import Heartbeat
 from harness.peer.media import Media
 from harness.peer.ports import Incoming, Network, SignalPort
@@ -69,6 +70,7 @@ class Peer:
         self._media = media
         self._polite = polite
         self._relay_only = relay_only
+        self._replaced: list[Connection] = []
         self.attempt = self._begin(role, 1)
 
     async def __aenter__(self) -> Self:
@@ -213,6 +215,7 @@ class Peer:
     async def replace(self, role: Role, number: int) -> None:
         """Closes the peer connection, and puts a new one in its place, which keeps what came early."""
         old, self.attempt = self.attempt, self._begin(role, number)
+        self._replaced.append(old.connection)
         self.attempt.early, self.attempt.progress.order = old.early, old.progress.order
         self.heartbeat = Heartbeat()
         old.replaced.set()
@@ -251,7 +254,7 @@ class Peer:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LINGER):
                     await self.attempt.settled.wait()
-        await self.attempt.connection.close()
+        await asyncio.gather(*(one.close() for one in (*self._replaced, self.attempt.connection)))
         self.enter(PeerState.CLOSED)
 
 

@@ -42,12 +42,12 @@ class PeerResult:
         """What a history keeps of it; what is empty is left out, but for the four that always were there."""
         kept = {"stage": self.stage.value, "detail": self.detail, "path": self.path, "times": self.times}
         more = {
-            "relay_protocol": self.relay_protocol,
+            "relay_protocol": self.relay_protocol or None,
             "attempt": self.attempt if self.attempt > 1 else None,
-            "glare": self.glare,
+            "glare": self.glare or None,
             "rtt": self.quality.rtt, "jitter": self.quality.jitter, "loss": self.quality.loss, "mos": self.quality.mos,
         }  # fmt: skip
-        return kept | {name: one for name, one in more.items() if one not in (None, "", False)}
+        return kept | {name: one for name, one in more.items() if one is not None}
 
 
 @dataclass(frozen=True, slots=True)

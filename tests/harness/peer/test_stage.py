@@ -4,19 +4,41 @@ from __future__ import annotations
 
 import pytest
 
+from harness.peer.order import Order
 from harness.peer.stage import Progress, Stage, stage_of
+
+REFUSED = (Stage.TURN_AUTH, "401 Unauthorized")
+OURS = {"local_candidates": 1}
+KNOWN = {**OURS, "remote_description": True}
+PATH = {**KNOWN, "ice_completed": True}
+KEY = {**PATH, "dtls_connected": True}
+
+
+def gap() -> Order:
+    """Signals 1 and 3."""
+    order = Order()
+    order.note(1)
+    order.note(3)
+    return order
+
 
 LADDER = [
     (Progress(), Stage.SIGNALLING_LOST),
     (Progress(local_candidates=0), Stage.GATHERING_NONE),
-    (Progress(local_candidates=1), Stage.SIGNALLING_LOST),
-    (Progress(local_candidates=1, remote_description=True), Stage.SIGNALLING_LOST),
-    (Progress(local_candidates=1, remote_description=True, remote_candidates=1), Stage.ICE_CHECKS_TIMEOUT),
-    (Progress(local_candidates=1, remote_description=True, ice_completed=True), Stage.DTLS),
-    (
-        Progress(local_candidates=1, remote_description=True, ice_completed=True, dtls_connected=True),
-        Stage.DATA_SILENT,
-    ),
+    (Progress(local_candidates=0, relay_failure=REFUSED), Stage.TURN_AUTH),
+    (Progress(**OURS), Stage.SIGNALLING_LOST),
+    (Progress(**OURS, relay_failure=REFUSED), Stage.SIGNALLING_LOST),
+    (Progress(busy="still gathering candidates"), Stage.HARNESS_DEADLINE),
+    (Progress(**KNOWN), Stage.SIGNALLING_LOST),
+    (Progress(**KNOWN, unusable=["x"]), Stage.SIGNALLING_BROKEN),
+    (Progress(**KNOWN, late_candidates=1), Stage.SIGNALLING_REORDERED),
+    (Progress(**KNOWN, remote_candidates=1), Stage.ICE_CHECKS_TIMEOUT),
+    (Progress(**KNOWN, remote_candidates=1, unusable=["x"]), Stage.ICE_CHECKS_TIMEOUT),
+    (Progress(**KNOWN, remote_candidates=1, order=gap()), Stage.SIGNALLING_LOST),
+    (Progress(**KNOWN, remote_candidates=1, relay_failure=REFUSED), Stage.TURN_AUTH),
+    (Progress(**PATH, relay_failure=REFUSED), Stage.DTLS),
+    (Progress(**KEY), Stage.DATA_SILENT),
+    (Progress(**KEY, data_both_ways=True, media_missing=True), Stage.MEDIA_SILENT),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.peer.trickle import Candidate, candidate_of, trickled
+from harness.peer.trickle import Candidate, Remote, candidate_of, fingerprint_of, trickled
 
 HOST = "candidate:1 1 udp 2130706431 127.0.0.1 40000 typ host"
 SDP = "\r\n".join(
@@ -58,8 +58,48 @@ def test_null_and_empty_both_end_the_candidates():
     assert candidate_of({"candidate": "", "sdpMid": "0"}).ends
 
 
-@pytest.mark.parametrize("init", [7, "candidate:…", {}, {"candidate": 3}, {"candidate": HOST}])
+@pytest.mark.parametrize(
+    "init", [7, "candidate:…", {}, {"candidate": 3}, {"candidate": HOST}, {"candidate": HOST, "sdpMid": 0}]
+)
 def test_anything_else_is_refused(init):
     """A signal that is no RTCIceCandidateInit, or names no media section, is refused."""
     with pytest.raises((TypeError, ValueError), match=r"RTCIceCandidateInit|sdpMid"):
         candidate_of(init)
+
+
+BUNDLED = "\r\n".join(
+    [
+        "v=0", "s=-", "a=fingerprint:sha-256 AB:CD",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 96", "a=mid:0", "a=ice-ufrag:mine", f"a={HOST}", "a=end-of-candidates",
+        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "a=mid:1", "a=ice-ufrag:mine", f"a={HOST}", "",
+    ]
+)  # fmt: skip
+
+
+def test_bundled_sections_send_each_candidate_once():
+    """Sections on one transport repeat its candidates; they are sent for the first, with its fragment."""
+    sent = trickled(BUNDLED)
+    assert sent.candidates == (Candidate(HOST, "0", 0, "mine"), Candidate("", "0", 0, "mine"))
+    assert sent.candidates[0].as_init()["usernameFragment"] == "mine"
+
+
+def test_a_description_owns_its_candidates():
+    """By the user name fragment where a candidate has one; whoever says nothing is believed."""
+    remote = Remote.of(BUNDLED)
+    assert remote == Remote(("0", "1"), frozenset({"mine"}))
+    owned = [remote.owns(Candidate(HOST, "0", 0, ufrag)) for ufrag in ("mine", None, "yours")]
+    assert owned == [True, True, False]
+
+
+def test_a_candidate_is_for_a_section_that_there_is():
+    """By its mid, or else by its index; the end of candidates is for all."""
+    remote = Remote.of(BUNDLED)
+    assert not any(remote.refusal(Candidate(HOST, mid, index)) for mid, index in (("1", None), (None, 1), ("0", 7)))
+    assert all(remote.refusal(Candidate(HOST, mid, index)) for mid, index in (("7", None), (None, 2), ("7", 0)))
+    assert not remote.refusal(Candidate("", None, None))
+
+
+def test_the_fingerprint_of_a_description():
+    """The first that is named, or none."""
+    assert fingerprint_of(BUNDLED) == "sha-256 AB:CD"
+    assert fingerprint_of(SDP) == ""
