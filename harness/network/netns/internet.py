@@ -85,9 +85,13 @@ class Internet:
     def cut(self, end: End) -> None:
         """From now on what a host sends or is sent vanishes, without a word to anybody (a blackhole)."""
         table = f"table ip cut_{end.port}"
-        rules = f'iifname "{end.port}" drop; oifname "{end.port}" drop;'
-        hook = "type filter hook forward priority filter - 10; policy accept;"
-        self._nft(end.above, f"add {table}\ndelete {table}\n{table} {{ chain through {{ {hook} {rules} }} }}\n")
+        rules = [
+            "type filter hook forward priority filter - 10;",
+            f'iifname "{end.port}" drop',
+            f'oifname "{end.port}" drop',
+        ]
+        chain = "\n".join(["chain through {", *rules, "}"])
+        self._nft(end.above, f"add {table}\ndelete {table}\n{table} {{\n{chain}\n}}\n")
 
     def heal(self, end: End) -> None:
         """Undoes `cut`."""

@@ -35,6 +35,7 @@ OUTSIDE: Namespace = -1
 _UNSHARE = ("unshare", "--net", "--pid", "--fork", "--kill-child")
 _ROOTLESS = (*_UNSHARE, "--map-root-user")
 _LARGEST = 1 << 17
+_LONGEST_REASON = 300
 _START_DEADLINE = 20.0
 _CLONE_NEWNET = 0x40000000  # sched.h
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000  # linux/if_tun.h
@@ -75,7 +76,7 @@ class Keeper:
         It finds the namespaces in `keep` as `/proc/self/fd/<number>`.
 
         Raises:
-            KeeperRefused: it cannot be started, or ended with another status than 0; with the last line that it said.
+            KeeperRefused: it cannot be started, or ended with another status than 0; with what it said.
         """
         return str(self._ask("run", at=at, command=list(command), text=text, keep=list(keep))[0]["said"])
 
@@ -192,8 +193,8 @@ class _Kept:
             )
         said = ended.stdout.decode(errors="replace")[-_LARGEST // 4 :]
         if ended.returncode:
-            last = (said.strip() or "it said nothing").splitlines()[-1]
-            raise KeeperRefused(f"{command[0]} ended with {ended.returncode}: {last}")
+            why = "; ".join(said.split("\n"))[:_LONGEST_REASON].strip("; ") or "it said nothing"
+            raise KeeperRefused(f"{command[0]} ended with {ended.returncode}: {why}")
         return {"said": said}, []
 
     def start(

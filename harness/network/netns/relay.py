@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from harness.errors import Trouble
-from harness.network.nat import TURN_PORT, Turn
 from harness.network.certificate import Certificate, certificate_for
+from harness.network.nat import TURN_PORT, Turn
 from harness.network.netns.keeper import Keeper, Namespace
 from harness.network.netns.rules import TABLE
 

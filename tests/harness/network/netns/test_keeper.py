@@ -63,9 +63,9 @@ def test_a_socket_lives_where_it_was_made(keeper: Keeper) -> None:
 
 
 def test_a_refusal_says_what_the_program_said(keeper: Keeper) -> None:
-    """The program, its status and its last line; and the keeper serves on."""
+    """The program, its status and its words; and the keeper serves on."""
     host = keeper.namespace()
-    with pytest.raises(KeeperRefused, match=r"^sh ended with 3: no luck$"):
+    with pytest.raises(KeeperRefused, match=r"^sh ended with 3: first; no luck$"):
         keeper.run(host, ["sh", "-c", "echo first; echo no luck >&2; exit 3"])
     with pytest.raises(KeeperRefused, match="No such file"):
         keeper.run(host, ["/nonexistent/program"])
