@@ -168,7 +168,7 @@ class Attempt:
         path = self.connection.path
         return PeerResult(
             self.role, stage, detail, str(path or ""), path.relay_protocol if path else "", dict(self._spans.times),
-            self.number, self.glare, quality,
+            self.number, self.glare, quality, self.progress.order.disorder(),
         )  # fmt: skip
 
     # ------------------------------------------------------------ what the connection tells

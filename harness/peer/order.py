@@ -29,3 +29,8 @@ class Order:
     def missing(self) -> list[int]:
         """Numbers below the highest that have not come."""
         return sorted(set(range(1, self._highest)) - self._seen)
+
+    def disorder(self) -> dict[str, int]:
+        """How many are missing, repeated and late; empty when all came once and in order."""
+        found = {"missing": len(self.missing), "repeated": len(self.repeated), "late": len(self.late)}
+        return {what: count for what, count in found.items() if count}

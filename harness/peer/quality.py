@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 ENOUGH = 5
 """So many RTP packets prove that media flows."""
+_REMEMBERED = 512
+"""So many numbers are kept to tell a packet that came twice: ten seconds of audio."""
 _HALF, _WHOLE = 1 << 15, 1 << 16
 
 
@@ -71,7 +73,7 @@ class Receipt:
 
     def _remember(self, number: int) -> None:
         self._recent[number] = None
-        if len(self._recent) > _HALF:
+        if len(self._recent) > _REMEMBERED:
             del self._recent[next(iter(self._recent))]
 
     def _note_transit(self, timestamp: int, arrival: float) -> None:

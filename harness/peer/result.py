@@ -27,6 +27,8 @@ class PeerResult:
     glare: bool = False
     """Whether both sides offered at once."""
     quality: Quality = field(default_factory=Quality)
+    disorder: dict[str, int] = field(default_factory=dict)
+    """How many numbered signals of the other side are `missing`, `repeated` and `late`, harmful or not."""
 
     @property
     def connected(self) -> bool:
@@ -44,7 +46,7 @@ class PeerResult:
         more = {
             "relay_protocol": self.relay_protocol or None,
             "attempt": self.attempt if self.attempt > 1 else None,
-            "glare": self.glare or None,
+            "glare": self.glare or None, "disorder": self.disorder or None,
             "rtt": self.quality.rtt, "jitter": self.quality.jitter, "loss": self.quality.loss, "mos": self.quality.mos,
         }  # fmt: skip
         return kept | {name: one for name, one in more.items() if one is not None}
@@ -56,7 +58,7 @@ class PairResult:
 
     stage: Stage
     types: tuple[str, str]
-    """The candidate types that the pair sends from, in the sides' order: what the partner saw is more exact."""
+    """The candidate type of each side, in their order. Both may be relays: each side nominates a pair of its own."""
     relay_used: bool
 
 

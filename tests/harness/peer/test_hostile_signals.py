@@ -201,6 +201,24 @@ async def test_what_the_target_refused_is_told():
     assert (result.stage, "may not have our offer" in result.detail) == (Stage.SIGNALLING_LOST, True)
 
 
+@pytest.mark.parametrize("kind", ["offer", "answer"])
+async def test_a_description_of_another_session(kind):
+    """A stranger's description that reaches a pair beside its own is `signalling-doubled`; his own pair connects."""
+    strangers, pair, stolen = wires(), wires(), []
+
+    def leaky(signal: Signal) -> list[Signal]:
+        if signal.kind == kind:
+            stolen.append(Signal(kind, signal.body))
+        return [signal]
+
+    for wire in strangers:
+        wire.bend = leaky
+    assert [result.stage for result in await both(*strangers)] == [Stage.CONNECTED] * 2
+    for wire in pair:
+        wire.bend = lambda signal: [signal, *stolen] if signal.kind == kind else [signal]
+    assert pair_result(*await both(*pair, SHORT)).stage is Stage.SIGNALLING_DOUBLED
+
+
 async def test_other_pairs_do_not_notice():
     """Pairs that connect beside hostile ones all connect."""
     hostile = []

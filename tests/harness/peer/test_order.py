@@ -24,3 +24,14 @@ def test_what_is_missing_repeated_or_late(seqs, missing, repeated, late):
     for seq in seqs:
         order.note(seq)
     assert (order.missing, order.repeated, order.late) == (missing, repeated, late)
+
+
+def test_disorder_is_counted():
+    """Only what was out of order is told."""
+    order = Order()
+    for seq in (1, 2):
+        order.note(seq)
+    assert order.disorder() == {}
+    for seq in (5, 4, 4):
+        order.note(seq)
+    assert order.disorder() == {"missing": 1, "repeated": 1, "late": 1}
