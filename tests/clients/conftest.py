@@ -24,6 +24,10 @@ OLDEST_NODE = 20
 
 TURN_SECRET = "what the TURN server knows too"
 SETTINGS: dict[str, object] = {
+    # The one that the provider's local stack uses everywhere: with it the scripts sign tokens of their own.
+    "jwt_secret": "super-secret-jwt-token-with-at-least-32-characters-long",
+    "jwt_issuer": "",  # as the provider has it: the address that is asked
+    "replay_window": 0,  # as the provider has it: the scripts count every row that they are told
     "refresh_reuse_interval": 0,  # so that a reused token is refused at once
     "turn_secret": TURN_SECRET,
     "turn_uris": "turn:127.0.0.1:3478?transport=udp",
