@@ -13,7 +13,12 @@ class AddressPool:
         parsed = IPv4Network(network)
         self._next = int(parsed.network_address) + 1
         self._last = int(parsed.broadcast_address) - 1
+        self._range = range(self._next, self._last + 1)
         self._returned: deque[str] = deque()
+
+    def __contains__(self, address: str) -> bool:
+        """Whether it is one of this network's."""
+        return int(IPv4Address(address)) in self._range
 
     def take(self) -> str:
         """An address that nobody has. Raises IndexError when there is none left."""

@@ -147,8 +147,7 @@ class VirtualLab:
     def _leave(self, place: VirtualPlace) -> None:
         del self._places[place]
         for address in (*place.host.addresses, *(box.address for box in place.boxes)):
-            if address.startswith("198."):
-                self._public.give_back(address)
+            next(pool for pool in (self._private, self._public, self._carrier) if address in pool).give_back(address)
 
     def _ice_servers(self, turn: Turn) -> tuple[dict[str, str], ...]:
         stun = {"urls": f"stun:{SERVERS[0]}:{PORT}"}

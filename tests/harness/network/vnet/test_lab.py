@@ -199,7 +199,7 @@ def test_losses_need_the_real_clock():
     """OpenSSL times DTLS by the wall: a lab that loses packets in virtual time is refused, one in real time is not."""
 
     async def lossy(_):
-        async with VirtualLab(access=Conditions(delay=0.001, loss=0.2)) as lab:
+        async with VirtualLab(access=Conditions(delay=0.001, loss=0.05)) as lab:
             return await tried(lab, KINDS["fullcone"], KINDS["fullcone"], Turn.NONE)
 
     with pytest.raises(Trouble, match="packets cannot be lost while the clock is virtual"):
