@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
 from harness.network.vnet.packet import Packet
+from harness.network.vnet.post import INSTANT, Post
 
-_INSTANT = 1e-9
-"""Seconds between two packets that would arrive at once, so that they stay in order."""
 _RETRANSMISSION = 0.2
 """Seconds after which TCP sends a lost segment again; doubled each time (RFC 6298, with Linux's minimum)."""
 _BUFFER = 1.0
 """Seconds of traffic that a line of limited rate queues before it drops."""
-_NOWHERE = contextvars.Context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +37,13 @@ class Conditions:
 class Link:
     """One direction of a line. Packets leave it in order, but for those held back."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, conditions: Conditions, chance: Random) -> None:
+    def __init__(self, post: Post, conditions: Conditions, chance: Random) -> None:
         self.conditions = conditions
         """May be replaced at any time: packets sent later meet the new ones."""
         self.cut = False
         """Whether everything is lost: a blackhole."""
         self.lost = 0
-        self._loop = loop
+        self._post = post
         self._chance = chance
         self._last = 0.0
         self._free = 0.0
@@ -58,11 +54,11 @@ class Link:
         if arrival is None:
             self.lost += 1
         else:
-            self._loop.call_at(arrival, deliver, packet, context=_NOWHERE)
+            self._post.send(arrival, deliver, packet)
 
     def _arrival(self, packet: Packet) -> float | None:
         """When it arrives on the loop's clock; None for never."""
-        conditions, now = self.conditions, self._loop.time()
+        conditions, now = self.conditions, self._post.now()
         patience = self._patience(packet)
         if patience is None or self.cut:
             return None
@@ -70,7 +66,7 @@ class Link:
         if queued is None:
             return None
         varied = self._chance.uniform(-conditions.jitter, conditions.jitter) if conditions.jitter else 0.0
-        arrival = max(now + queued + patience + max(conditions.delay + varied, 0.0), self._last + _INSTANT)
+        arrival = max(now + queued + patience + max(conditions.delay + varied, 0.0), self._last + INSTANT)
         if conditions.reordering and self._chance.random() < conditions.reordering:
             return arrival + conditions.delay
         self._last = arrival

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from harness.network.vnet.link import Conditions, Link
 from harness.network.vnet.packet import Node, Packet
+from harness.network.vnet.post import Post
 
 Watcher = Callable[[float, Packet], None]
 
@@ -32,8 +33,13 @@ class World:
     """How many packets were dropped, by reason."""
     packets: int = 0
     """How many packets were sent by hosts."""
+    post: Post = field(init=False)
+    """Packets on their way."""
     watchers: list[Watcher] = field(default_factory=list)
     """Called with the time and each packet that a host sends, as it leaves the host."""
+
+    def __post_init__(self) -> None:
+        self.post = Post(self.loop)
 
     def sent(self, packet: Packet) -> None:
         """Counts a packet, and shows it to the watchers."""
@@ -51,8 +57,8 @@ class Line:
 
     def __init__(self, realm: Realm, node: Node, conditions: Conditions) -> None:
         world = realm.world
-        self.up = Link(world.loop, conditions, world.chance)
-        self.down = Link(world.loop, conditions, world.chance)
+        self.up = Link(world.post, conditions, world.chance)
+        self.down = Link(world.post, conditions, world.chance)
         self._realm = realm
         self._node = node
 

@@ -9,6 +9,7 @@ import pytest
 from harness.network.vnet.link import Conditions, Link
 from harness.network.vnet.loop import run
 from harness.network.vnet.packet import HEADER, Flag, Packet, Segment
+from harness.network.vnet.post import Post
 
 A, B = ("198.18.0.1", 1), ("198.18.0.2", 2)
 
@@ -18,7 +19,7 @@ def carried(conditions, packets, every=0.0, seed=1):
     arrived = []
 
     async def main(loop):
-        link = Link(loop, conditions, Random(seed))
+        link = Link(Post(loop), conditions, Random(seed))
         for packet in packets:
             link.carry(packet, lambda packet: arrived.append((round(loop.time(), 6), packet.payload)))
             if every:
@@ -49,7 +50,7 @@ def test_nothing_arrives_at_once():
     order = []
 
     async def main(loop):
-        Link(loop, Conditions(), Random(1)).carry(numbered(1)[0], lambda _: order.append("arrived"))
+        Link(Post(loop), Conditions(), Random(1)).carry(numbered(1)[0], lambda _: order.append("arrived"))
         order.append("sent")
         await asyncio.sleep(0.001)
 
@@ -103,7 +104,7 @@ def test_a_cut_line_swallows_everything():
     arrived = []
 
     async def main(loop):
-        link = Link(loop, Conditions(delay=1.0), Random(1))
+        link = Link(Post(loop), Conditions(delay=1.0), Random(1))
         before, after = numbered(2)
         link.carry(before, arrived.append)
         link.cut = True
@@ -113,3 +114,25 @@ def test_a_cut_line_swallows_everything():
 
     assert run(main) == 1
     assert [packet.payload for packet in arrived] == [b"\0\0\0\0"]
+
+
+def test_one_bad_receiver_does_not_hold_up_the_rest():
+    """An error in whoever gets a packet is told to the loop; the packets behind it still come."""
+    arrived, told = [], []
+
+    async def main(loop):
+        loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+        link = Link(Post(loop), Conditions(delay=0.01), Random(1))
+
+        def deliver(packet):
+            arrived.append(packet)
+            if len(arrived) == 1:
+                raise ZeroDivisionError
+
+        for packet in numbered(3):
+            link.carry(packet, deliver)
+        await asyncio.sleep(1)
+
+    run(main)
+    assert len(arrived) == 3
+    assert [type(error) for error in told] == [ZeroDivisionError]
