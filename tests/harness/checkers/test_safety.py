@@ -404,13 +404,3 @@ def test_what_was_checked_is_counted(judged: Judged) -> None:
     assert checked["MM-S5"] == checked["MM-S6"] == checked["MM-L3"] == checked["MM-L5"] == 0
     assert checked["MM-S1"] == checked["MM-S7"] == 2
     assert "not exercised: MM-S5, MM-S6, MM-S8, " in judgement.reason
-
-
-def test_one_join_too_few_proves_nothing_of_later_births(judged: Judged) -> None:
-    """A user with more sessions than joins breaks MM-S7; that his next one is new, and its partner stale, is open."""
-    story = """
-    0.1-0.2     B join X(A,B)
-    0.15-0.25   A join Y(A,B)
-    9.15-9.25   A join Z(A,B)
-    """
-    assert set(judged(story).violations) == {"MM-S1", "MM-S7"}
