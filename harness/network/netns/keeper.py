@@ -105,7 +105,9 @@ class Keeper:
         answer, handles = self._ask("socket", at=at, kind=int(kind), local=local)
         if "errno" in answer:
             raise OSError(answer["errno"], os.strerror(answer["errno"]))
-        return socket.socket(fileno=handles[0])
+        made = socket.socket(fileno=handles[0])
+        made.settimeout(0)
+        return made
 
     def tun(self, at: Namespace, name: str) -> int:
         """Makes a TUN device in a namespace; the number of its file descriptor in the keeper. Needs true root."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.network.netns.keeper import Keeper, KeeperRefused
-from harness.network.netns.wires import GATEWAY, draw_line, make_host, make_router
+from harness.network.netns.wires import draw_line, make_host, make_router
 
 HERE = "10.0.0.1"
 OWNER = """
@@ -50,8 +50,8 @@ def descends(one: int, pid: int, parents: dict[int, int]) -> bool:
 def test_a_socket_lives_where_it_was_made(keeper: Keeper) -> None:
     """Two hosts talk over their line; nobody outside has such addresses, and a foreign one cannot be bound."""
     above, host = make_router(keeper), make_host(keeper)
-    draw_line(keeper, above, "lan0", host, [HERE])
-    up, down = keeper.socket(above, socket.SOCK_DGRAM, (GATEWAY, 0)), keeper.socket(host, socket.SOCK_DGRAM, (HERE, 0))
+    gateway = draw_line(keeper, above, "lan0", host, [HERE])
+    up, down = keeper.socket(above, socket.SOCK_DGRAM, (gateway, 0)), keeper.socket(host, socket.SOCK_DGRAM, (HERE, 0))
     with up, down:
         down.sendto(b"hello", up.getsockname())
         up.settimeout(20)
