@@ -1,8 +1,6 @@
-"""What the tests of the lab share: one embedded PostgreSQL, and a way to see that a process has ended."""
+"""What the tests of the lab share: one embedded PostgreSQL."""
 
-import os
-import select
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,20 +12,3 @@ def cluster() -> Iterator[Cluster]:
     """A running embedded PostgreSQL."""
     with embedded_postgres() as cluster:
         yield cluster
-
-
-@pytest.fixture
-def gone() -> Callable[[int], bool]:
-    """Says whether a process ends within some seconds (one that nobody has reaped yet has ended)."""
-
-    def check(pid: int) -> bool:
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return True
-        try:
-            return bool(select.select([handle], [], [], 20)[0])
-        finally:
-            os.close(handle)
-
-    return check

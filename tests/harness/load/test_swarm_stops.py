@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import signal
 import sys
 from collections.abc import Callable
@@ -19,18 +18,6 @@ from harness.load.swarm import SwarmPlan, SwarmProgress, run_swarm
 from harness.target import dump_target
 
 ROOT = Path(__file__).parents[3]
-
-
-def ended(pid: int) -> bool:
-    """Whether a process ends within some seconds."""
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([handle], [], [], 20)[0])
-    finally:
-        os.close(handle)
 
 
 class Until:
@@ -74,7 +61,7 @@ asyncio.run(run_swarm(plan, load_target(Path(sys.argv[1])), Path(sys.argv[2]), n
 """
 
 
-async def test_nothing_outlives_a_starter_that_is_killed(hardened, tmp_path):
+async def test_nothing_outlives_a_starter_that_is_killed(hardened, tmp_path, gone):
     """After kill -9 of whoever runs the swarm, Locust and its workers end at once."""
     (tmp_path / "t.toml").write_text(dump_target(hardened))
     starter = await asyncio.create_subprocess_exec(
@@ -90,7 +77,7 @@ async def test_nothing_outlives_a_starter_that_is_killed(hardened, tmp_path):
         starter.send_signal(signal.SIGKILL)
         await starter.communicate()
     assert len(children) == 3
-    assert all([await asyncio.to_thread(ended, pid) for pid in children])
+    assert all([await asyncio.to_thread(gone, pid) for pid in children])
 
 
 def _descendants(pid: int) -> list[int]:

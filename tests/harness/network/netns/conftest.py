@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import select
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -26,20 +24,3 @@ async def lab() -> AsyncIterator[KernelLab]:
     """A kernel network of the test's own."""
     async with KernelLab() as made:
         yield made
-
-
-@pytest.fixture
-def gone() -> Callable[[int], bool]:
-    """Says whether a process ends within some seconds (one that nobody has reaped yet has ended)."""
-
-    def check(pid: int) -> bool:
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return True
-        try:
-            return bool(select.select([handle], [], [], 20)[0])
-        finally:
-            os.close(handle)
-
-    return check
