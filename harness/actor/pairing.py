@@ -117,8 +117,9 @@ def _never_matched(recorder: Recorder, journey: Journey | None, before: int) -> 
 async def _pair(scene: Scene, seeds: tuple[int, int]) -> tuple[Journey | None, Journey | None]:
     """Brings two users in, then lets both join at once."""
     both_in = asyncio.Barrier(2)
-    first, second = await asyncio.gather(*(_half(scene, seed, both_in) for seed in seeds))
-    return first, second
+    async with asyncio.TaskGroup() as group:
+        first, second = (group.create_task(_half(scene, seed, both_in)) for seed in seeds)
+    return first.result(), second.result()
 
 
 async def _half(scene: Scene, seed: int, both_in: asyncio.Barrier) -> Journey | None:

@@ -32,6 +32,8 @@ CAUGHT = 40
 """How many users more join at that very moment."""
 DESERTED = 8
 """Sessions that one member leaves at that moment, by closing his tab or by falling silent."""
+LATE = 4
+"""Users who join when the time to heal is over, however long the swarm took: MM-L7 is about them."""
 SETTLED_WITHIN = 30.0
 """Seconds after the last user has gone, within which the database must know that nobody is there."""
 
@@ -78,10 +80,14 @@ async def swarm_that_loses_an_instance(instances: Instances, folder: Path) -> Af
     with Journal(folder / "history.lab.ndjson") as journal:
         recorder = Recorder(journal, process="hardened.swarm.lab")
         async with Transport(instances.target) as transport:
-            pairs = await talking_pairs(transport, recorder)
+            pairs = await talking_pairs(transport, recorder, DESERTED)
             async with asyncio.TaskGroup() as group:
                 swarm = group.create_task(run_swarm(PLAN, instances.target, folder, name="swarm", progress=progress))
                 fault = group.create_task(kill_when(enough, instances, transport, recorder, pairs))
+            killed = fault.result()[0]
+            assert killed.t1 is not None
+            await asyncio.sleep(killed.t1 + instances.target.budgets.heal - recorder.now())
+            pairs += await talking_pairs(transport, recorder, LATE // 2)
             await asyncio.gather(*(user.close() for user in pairs))
         recorder.close()
     history = folder / "history.ndjson"
@@ -89,9 +95,9 @@ async def swarm_that_loses_an_instance(instances: Instances, folder: Path) -> Af
     return Aftermath(read_history(history), *fault.result(), swarm.result(), instances)
 
 
-async def talking_pairs(transport: Transport, recorder: Recorder) -> list[Participant]:
-    """Users who have found each other before anybody else came, and listen to their sessions."""
-    users = [await Participant.enter(transport, recorder) for _ in range(2 * DESERTED)]
+async def talking_pairs(transport: Transport, recorder: Recorder, pairs: int) -> list[Participant]:
+    """Users who have found each other while nobody else searched, and listen to their sessions."""
+    users = [await Participant.enter(transport, recorder) for _ in range(2 * pairs)]
     await asyncio.gather(*(user.connect() for user in users))
     await asyncio.gather(*(user.subscribe_matches() for user in users))
     await asyncio.gather(*(user.join() for user in users))
@@ -167,7 +173,7 @@ def assert_everyone_is_accounted_for(after: Aftermath) -> None:
     assert (after.result.offered, after.result.started, after.result.dropped) == (USERS, USERS, 0)
     joined = users_of(after.ops, "join")
     matched = {member for op in after.ops for member in members(op)}
-    assert len(joined) == USERS + CAUGHT + 2 * DESERTED
+    assert len(joined) == USERS + CAUGHT + 2 * DESERTED + LATE
     assert joined - matched - users_of(after.ops, "leave") == set()
     assert len(joined - matched) <= 1
 
