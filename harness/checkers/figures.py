@@ -7,16 +7,15 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from hdrh.histogram import HdrHistogram
-
+from harness.checkers.connections import connections_of
 from harness.checkers.judge import split_groups
+from harness.checkers.statistics import quantiles_ms, spread_ms, wilson_95
 from harness.checkers.timeline import sighting_of
 from harness.history.op import Op, Outcome
-from harness.results.finding import Judgement
-from harness.results.run import Pairs, Quantile, Spread, TargetFigures, Timeline
+from harness.results.connections import Connections
+from harness.results.finding import Judgement, Verdict
+from harness.results.run import Pairs, TargetFigures, Timeline
 
-_HIGHEST_US = 3_600_000_000
-_PERCENTS = (0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 _STEPS = 600
 """A timeline has at most so many steps; longer runs get longer steps."""
 
@@ -55,10 +54,12 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str) -> TargetFigures
     }
     measured = _measure(swarm or ops, wrong)
     duration = measured.duration
+    connections = connections_of(ops)
+    verdict, reason = _concluded(judgement, connections)
     return TargetFigures(
         name=name,
-        verdict=judgement.verdict,
-        reason=judgement.reason,
+        verdict=verdict,
+        reason=reason,
         joins=judgement.joins,
         contended_joins=judgement.contended_joins,
         matches=judgement.matches,
@@ -69,43 +70,13 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str) -> TargetFigures
         join_to_match_ms=spread_ms(measured.waits),
         join_to_match_quantiles=quantiles_ms(measured.waits),
         pairs=pairs_of(ops),
+        connections=connections,
         offered_per_s=_rate(measured.offered),
         achieved_per_s=_rate(measured.begun) if measured.offered else None,
         duration=round(duration, 3),
         timeline=_timeline(measured),
         first_witness={result.requirement: result.findings[0] for result in judgement.results if result.findings},
     )
-
-
-def spread_ms(seconds: Sequence[float]) -> Spread:
-    """How these times spread, in milliseconds."""
-    if not seconds:
-        return Spread()
-    histogram = _histogram(seconds)
-    p50, p95, p99, top = (_ms(histogram.get_value_at_percentile(percent)) for percent in (50.0, 95.0, 99.0, 100.0))
-    return Spread(count=len(seconds), p50=p50, p95=p95, p99=p99, max=top)
-
-
-def quantiles_ms(seconds: Sequence[float]) -> tuple[Quantile, ...]:
-    """The distribution of these times as points for a percentile plot."""
-    if not seconds:
-        return ()
-    histogram = _histogram(seconds)
-    return tuple(Quantile(percent=p, at_most_ms=_ms(histogram.get_value_at_percentile(p))) for p in _PERCENTS)
-
-
-def wilson_95(successes: int, trials: int) -> tuple[float, float] | None:
-    """The 95 % Wilson score interval of a success rate (E. B. Wilson, 1927); None without a trial."""
-    if not trials:
-        return None
-    z = 1.959963984540054
-    rate = successes / trials
-    scale = 1 + z * z / trials
-    centre = (rate + z * z / (2 * trials)) / scale
-    half = z / scale * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == trials else min(1.0, centre + half)
-    return round(low, 4), round(high, 4)
 
 
 def pairs_of(ops: Iterable[Op]) -> Pairs:
@@ -137,6 +108,21 @@ def pairs_of(ops: Iterable[Op]) -> Pairs:
         time_to_connect_ms=spread_ms(times),
         failures_by_stage=dict(sorted(failures.items())),
     )
+
+
+def _concluded(judgement: Judgement, connections: Connections | None) -> tuple[Verdict, str]:
+    """The judgement's verdict and reason, in doubt where pairs contradict theory.
+
+    Such a pair is an error of the harness or of the stack below it. No target is invalid for that, but figures of
+    connections that contain one show nothing, so that a valid history becomes unknown.
+    """
+    found = connections.contradictions if connections is not None else ()
+    if not found:
+        return judgement.verdict, judgement.reason
+    pairs = "1 pair contradicts" if len(found) == 1 else f"{len(found)} pairs contradict"
+    doubt = f"{pairs} the theory of NATs, which is an error of the harness or of the stack below it, not of the target"
+    verdict = Verdict.UNKNOWN if judgement.verdict is Verdict.VALID else judgement.verdict
+    return verdict, f"{doubt}; {judgement.reason}" if verdict is Verdict.UNKNOWN else f"{judgement.reason}; {doubt}"
 
 
 def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
@@ -188,14 +174,3 @@ def _rate(moments: Sequence[float]) -> float | None:
     if len(moments) < 2 or max(moments) <= min(moments):
         return None
     return round((len(moments) - 1) / (max(moments) - min(moments)), 3)
-
-
-def _histogram(seconds: Sequence[float]) -> HdrHistogram:
-    histogram = HdrHistogram(1, _HIGHEST_US, 3)
-    for value in seconds:
-        histogram.record_value(min(_HIGHEST_US, max(1, round(value * 1e6))))
-    return histogram
-
-
-def _ms(microseconds: float) -> float:
-    return round(microseconds / 1000, 3)

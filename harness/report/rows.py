@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.results.finding import Finding, Verdict
-from harness.results.run import BenchRun, ConformRun, ConformSetRun, Pairs, RequirementResult, Spread, TargetFigures
+from harness.results.run import BenchRun, ConformRun, ConformSetRun, Pairs, RequirementResult, TargetFigures
+from harness.results.spread import Spread
 from harness.results.store import StoredRun
 
 NOTHING = "–"

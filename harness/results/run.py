@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from harness.results.connections import Connections
 from harness.results.finding import Finding, Verdict
 from harness.results.fingerprint import Fingerprint
+from harness.results.spread import Spread
 from harness.target import Budgets, Capabilities
 
 SCHEMA = "gurukul.run/1"
@@ -18,19 +20,6 @@ ConformVerdict = Literal["conformant", "partial", "not-conformant", "unknown"]
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
-
-
-class Spread(_Model):
-    """How a time spreads over its samples, in milliseconds (the field's name says so); None without a sample.
-
-    The percentiles are read from an HdrHistogram of three digits.
-    """
-
-    count: int = 0
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-    max: float | None = None
 
 
 class Pairs(_Model):
@@ -93,6 +82,8 @@ class TargetFigures(_Model):
     """From when a join was due (or began) to the user's own first sight of his session."""
     join_to_match_quantiles: tuple[Quantile, ...] = ()
     pairs: Pairs = Pairs()
+    connections: Connections | None = None
+    """The same pairs by arm, beside theory; None where nobody tried to connect."""
     offered_per_s: float | None = None
     achieved_per_s: float | None = None
     arrivals_dropped: int = 0

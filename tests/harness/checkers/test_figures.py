@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checkers.figures import figures, pairs_of, spread_ms, wilson_95
+from harness.checkers.figures import figures, pairs_of
 from harness.checkers.judge import judge, judge_groups
+from harness.checkers.statistics import spread_ms, wilson_95
 from harness.history.op import Op, Outcome, Via
 from harness.target import Budgets
 

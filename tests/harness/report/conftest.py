@@ -15,10 +15,10 @@ from harness.results.run import (
     Pairs,
     Quantile,
     RequirementResult,
-    Spread,
     TargetFigures,
     Timeline,
 )
+from harness.results.spread import Spread
 
 ANN, BEN, CY = (f"{letter * 8}-0000-4000-8000-000000000000" for letter in "abc")
 FIRST, SECOND = (f"{digit * 8}-0000-4000-8000-000000000000" for digit in "12")

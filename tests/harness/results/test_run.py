@@ -20,12 +20,12 @@ from harness.results.run import (
     PeersRun,
     Quantile,
     RequirementResult,
-    Spread,
     SwarmRun,
     TargetFigures,
     Timeline,
     dump_run,
 )
+from harness.results.spread import Spread
 from harness.target import Budgets
 
 PRINT = Fingerprint(created="2026-01-01T00:00:00+00:00", seed=3)

@@ -1,0 +1,68 @@
+"""Samples in a few numbers: percentiles, and the interval of a rate."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+
+from hdrh.histogram import HdrHistogram
+
+from harness.results.connections import Level
+from harness.results.run import Quantile
+from harness.results.spread import Spread
+
+_HIGHEST_US = 3_600_000_000
+_PERCENTS = (0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)
+
+
+def spread_ms(seconds: Sequence[float]) -> Spread:
+    """How these times spread, in milliseconds."""
+    if not seconds:
+        return Spread()
+    histogram = _histogram(seconds)
+    p50, p95, p99, top = (_ms(histogram.get_value_at_percentile(percent)) for percent in (50.0, 95.0, 99.0, 100.0))
+    return Spread(count=len(seconds), p50=p50, p95=p95, p99=p99, max=top)
+
+
+def quantiles_ms(seconds: Sequence[float]) -> tuple[Quantile, ...]:
+    """The distribution of these times as points for a percentile plot."""
+    if not seconds:
+        return ()
+    histogram = _histogram(seconds)
+    return tuple(Quantile(percent=p, at_most_ms=_ms(histogram.get_value_at_percentile(p))) for p in _PERCENTS)
+
+
+def level(values: Sequence[float], worst: Callable[[Sequence[float]], float]) -> Level:
+    """The median of these values, and the worst of them (`max` for a loss, `min` for a score)."""
+    if not values:
+        return Level()
+    return Level(count=len(values), median=round(statistics.median(values), 4), worst=round(worst(values), 4))
+
+
+def wilson_95(successes: int, trials: int) -> tuple[float, float] | None:
+    """The 95 % Wilson score interval of a success rate (E. B. Wilson, 1927); None without a trial."""
+    return wilson_of_trials(successes, trials) if trials else None
+
+
+def wilson_of_trials(successes: int, trials: int) -> tuple[float, float]:
+    """The same of at least one trial."""
+    z = 1.959963984540054
+    rate = successes / trials
+    scale = 1 + z * z / trials
+    centre = (rate + z * z / (2 * trials)) / scale
+    half = z / scale * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == trials else min(1.0, centre + half)
+    return round(low, 4), round(high, 4)
+
+
+def _histogram(seconds: Sequence[float]) -> HdrHistogram:
+    histogram = HdrHistogram(1, _HIGHEST_US, 3)
+    for value in seconds:
+        histogram.record_value(min(_HIGHEST_US, max(1, round(value * 1e6))))
+    return histogram
+
+
+def _ms(microseconds: float) -> float:
+    return round(microseconds / 1000, 3)
