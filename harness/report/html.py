@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.report.charts import NARROW, figures
 from harness.report.conformance import anchor, conformance_report
+from harness.report.connections import NOTES, connections_views
 from harness.report.rows import (
     conformance_of,
     figure_rows,
@@ -50,6 +51,7 @@ def page(run: StoredRun, name: str = "") -> str:
         **_frame(run, name), verdict=run.verdict.value, notes=notes,
         targets=targets, rows=figure_rows(targets) if targets else [], figures=figures(targets),
         conformance=conformance, requirements=requirement_rows(conformance), findings=findings_of(run),
+        views=connections_views(targets), connection_notes=NOTES,
     )  # fmt: skip
 
 

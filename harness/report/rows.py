@@ -62,11 +62,11 @@ def figure_rows(targets: Sequence[TargetFigures]) -> list[Row]:
         Row(
             "users never matched", _each(targets, lambda t: f"{t.unmatched_users:,}"), "joined, and seen in no session"
         ),
-        Row("join to match", _each(targets, lambda t: _spread(t.join_to_match_ms)), "p50 / p95 / p99 / max, in ms"),
+        Row("join to match", _each(targets, lambda t: spread_text(t.join_to_match_ms)), "p50 / p95 / p99 / max, in ms"),
         Row("pairs connected", _each(targets, lambda t: _pairs(t.pairs)), "data went both ways; 95 % interval"),
         Row(
             "time to connect",
-            _each(targets, lambda t: _spread(t.pairs.time_to_connect_ms)),
+            _each(targets, lambda t: spread_text(t.pairs.time_to_connect_ms)),
             "p50 / p95 / p99 / max, in ms",
         ),
         Row("failed pairs", _each(targets, lambda t: _counts(t.pairs.failures_by_stage)), "by the stage that failed"),
@@ -197,7 +197,8 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} × {count:,}" for name, count in counts.items()) or NOTHING
 
 
-def _spread(spread: Spread) -> str:
+def spread_text(spread: Spread) -> str:
+    """Percentiles and the highest: `p50 / p95 / p99 / max`."""
     values = (spread.p50, spread.p95, spread.p99, spread.max)
     return NOTHING if spread.p50 is None else " / ".join(_number(value) for value in values)
 

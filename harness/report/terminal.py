@@ -9,7 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.report.connections import ConnectionsView, Doubt, connections_view, pair_rows
 from harness.report.rows import (
+    Row,
     conformance_of,
     figure_rows,
     figures_of,
@@ -31,6 +33,9 @@ _STYLES = {
     "not-verified": "dim", "not-applicable": "dim",
 }  # fmt: skip
 
+_DOUBTS = 10
+"""So many pairs that contradict theory are shown; the page has them all."""
+
 
 def bench_table(run: BenchRun) -> RenderableType:
     """The comparison that ends `gurukul bench`."""
@@ -43,6 +48,8 @@ def summary(run: StoredRun) -> RenderableType:
     targets, conformance = figures_of(run), conformance_of(run)
     if targets:
         parts += [_figures(targets), *_notes(targets)]
+    if not isinstance(run, BenchRun):
+        parts += [part for target in targets for part in _connections(target)]
     if conformance:
         parts.append(_requirements(conformance))
     for name, finding in findings_of(run):
@@ -64,6 +71,44 @@ def _figures(targets: Sequence[TargetFigures]) -> Table:
 
 def _notes(targets: Sequence[TargetFigures]) -> list[RenderableType]:
     return [Text.assemble((f"{target.name}  ", "bold"), note) for target in targets for note in notes(target)]
+
+
+def _connections(target: TargetFigures) -> list[RenderableType]:
+    """Arms side by side, pairs of NATs, and what contradicts theory; nothing where nobody tried to connect."""
+    if target.connections is None or not target.connections.arms:
+        return []
+    view = connections_view(target.name, target.connections)
+    parts: list[RenderableType] = [Text(f"\nhow they connected: {target.name}", style="bold")]
+    parts += [Text(view.summary, style="dim")] if view.summary else []
+    parts += [_arms(view, block.title, block.rows) for block in view.blocks]
+    pairs = pair_rows(target.connections)
+    parts += [_arms(view, "pairs of NATs", pairs)] if pairs else []
+    return parts + [_doubt(doubt) for doubt in view.doubts[:_DOUBTS]] + _more(len(view.doubts) - _DOUBTS)
+
+
+def _arms(view: ConnectionsView, title: str, rows: Sequence[Row]) -> Table:
+    table = Table(title=f"\n{title}", title_justify="left", title_style="", header_style="bold")
+    table.add_column("", overflow="fold")
+    for arm in view.arms:
+        table.add_column(arm, justify="right", overflow="fold")
+    hinted = any(row.hint for row in rows)
+    if hinted:
+        table.add_column("", style="dim", overflow="fold")
+    for row in rows:
+        cells = (Text(cell, style="red" if "against theory" in cell else "") for cell in row.cells)
+        table.add_row(row.label, *cells, *([row.hint] if hinted else []))
+    return table
+
+
+def _doubt(doubt: Doubt) -> RenderableType:
+    head = (f"{doubt.kinds}, {doubt.turn}", "bold red")
+    detail = f" ({shortened(doubt.detail)})" if doubt.detail else ""
+    said = f"  session {shortened(doubt.session)}: theory says {doubt.theory}, and it came out as {doubt.stage}{detail}"
+    return Text.assemble("\n", head, said)
+
+
+def _more(count: int) -> list[RenderableType]:
+    return [Text(f"and {count:,} more pairs that contradict theory: the page has them all")] if count > 0 else []
 
 
 def _requirements(runs: Sequence[ConformRun]) -> Table:
