@@ -49,7 +49,8 @@ class Op:
     - probe: `{table, action, id, members, rows}`, somebody's attempt at rows: how many he saw or changed
     - signal_send: `{id, seq, type}`; signal_recv: `{id, sender, seq, type, message, by, channel}`
     - fetch: `{id, rows, session}`, all messages of a session and its row, so that none is missed
-    - connect: `{id, role, stage}` and times of the stages
+    - connect: `{id, role, stage, path, times}`, and `{network, nat, turn}` where the user lives and what arm he is in
+    - mix: `{name, shares}`, what the kinds of NAT were drawn from; relay: `{turn, bytes}`, what the relays carried
     - drain: `{}` from the last arrival to the end of waiting; fault: `{kind}` until it is over
 
     where `session` is `{id, user1, user2, status, offerer}`.
