@@ -133,7 +133,7 @@ def _success(arms: Sequence[Arm]) -> Block:
         _row("connected", arms, _connected, "data went both ways; 95 % Wilson interval"),
         _row("theory of these pairs", arms, _expected, "by the NATs of both members"),
         _row("theory of the mix", arms, _mix, "share of all pairs that could be drawn"),
-        _row("contradictions", arms, lambda arm: f"{arm.contradictions:,}", "an error of the harness or of its stack"),
+        _row("contradictions", arms, _contradictions, "an error of the harness or of its stack"),
         _row("network not tried", arms, _some(lambda arm: arm.untried), "ended before; theory has no say"),
         _row("one member alone", arms, _some(lambda arm: arm.alone), "nothing is known of the partner"),
         _row("relay needed", arms, _needed, "no direct path in theory"),
@@ -242,6 +242,10 @@ def _expected(arm: Arm) -> str:
     if not theory.pairs:
         return NOTHING
     return f"{theory.expected:,} of {theory.pairs:,} should, {theory.connected:,} did"
+
+
+def _contradictions(arm: Arm) -> str:
+    return f"{arm.contradictions:,}" if arm.theory.pairs else NOTHING
 
 
 def _mix(arm: Arm) -> str:
