@@ -175,7 +175,7 @@ def test_without_nats_nothing_is_said_of_theory() -> None:
     arm = Arm(turn="none", attempted=1, connected=1, success_rate=1.0, interval_95=(0.2065, 1.0))
     words = words_of(page(run_of(Connections(network="loopback", arms=(arm,)))))
     assert "1 of 1 = 100.0% (20.6%–100.0%)" in words
-    assert "theory of" not in words and "contradictions" not in words and "pairs of NATs" not in words
+    assert "theory of these pairs" not in words and "contradictions" not in words and "pairs of NATs" not in words
 
 
 def test_the_map_speaks_without_its_colours() -> None:
