@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import aiohttp
 import asyncpg
@@ -20,6 +17,7 @@ from harness.history.journal import merge_histories, read_history
 from harness.lab.deployment import Deployment, deployment
 from harness.load.swarm import SwarmPlan, SwarmResult, run_swarm
 from harness.results.finding import Verdict
+from tests.stress.levels import Bound, rises, thirds
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 CEILING = 100.0
@@ -38,14 +36,6 @@ NAPTIME = max(1, min(60, round(SECONDS / 30)))
 """PostgreSQL's autovacuum_naptime in seconds: in a short soak it looks as often as in one of half an hour."""
 
 HOT_TABLES = ("waiting_queue", "chat_sessions", "session_members", "live_sockets", "instances", "recent_joins")
-
-
-@dataclass(frozen=True)
-class Bound:
-    """How much more than in the middle third of the run a figure may be in the last: a share, and an amount."""
-
-    share: float
-    amount: float
 
 
 BOUNDS = {
@@ -78,14 +68,6 @@ async def test_what_is_held_levels_off(cluster, folder):
     merge_histories(result.histories, folder / "history.ndjson")
     judged = judge(read_history(folder / "history.ndjson"), deployed.target.budgets, deployed.target.capabilities)
     assert (judged.verdict, judged.violations) == (Verdict.VALID, {})
-
-
-def test_a_rise_is_seen():
-    """A leak of one part in a hundred a sample is one; a sawtooth around a level is none."""
-    leak = thirds([100.0 * 1.01**n for n in range(120)])
-    sawtooth = thirds([100.0 + n % 13 for n in range(120)])
-    assert rises(leak, Bound(0.25, 0.0))
-    assert not rises(sawtooth, Bound(0.05, 0.0))
 
 
 # ---------------------------------------------------------------- the run
@@ -182,19 +164,3 @@ select 'dead_tuples.' || relname, n_dead_tup::float8 from pg_stat_user_tables wh
 union all select 'size.' || relname, pg_relation_size(relid)::float8 from pg_stat_user_tables where relname = any ($1)
 union all select 'vacuums.' || relname, autovacuum_count::float8 from pg_stat_user_tables where relname = any ($1)
 """
-
-
-# ---------------------------------------------------------------- level or not
-
-
-def thirds(values: list[float], of: Callable[[list[float]], float] = median) -> tuple[float, float]:
-    """The medians of the middle and of the last third; the first is for warming up."""
-    third = len(values) // 3
-    assert third >= 3, f"{len(values)} samples show no trend: let the soak last longer"
-    return of(values[third:-third]), of(values[-third:])
-
-
-def rises(levels: tuple[float, float], bound: Bound) -> bool:
-    """Whether the last third lies further above the middle one than allowed."""
-    middle, last = levels
-    return last > middle * (1 + bound.share) + bound.amount
