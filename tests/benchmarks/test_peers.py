@@ -63,7 +63,7 @@ async def in_turns() -> dict[str, float]:
 
 
 def test_our_peer_keeps_up_with_bare_aiortc(benchmark: Any) -> None:
-    """What the peer does beside aiortc (trickling, the proof, the stages), as the share of bare aiortc's pairs it makes."""
+    """Reports the share of bare aiortc's pairs that our peer makes: the rest is what it does beside aiortc."""
     figures = benchmark.pedantic(lambda: asyncio.run(in_turns()), rounds=1)
     benchmark.extra_info.update(figures)
     print(figures)  # noqa: T201 — shown with -s
