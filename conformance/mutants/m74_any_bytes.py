@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-
 from reference_server.mutation import Mutation
+from reference_server.web.protocol import WebSockets
 
 MUTANT = {
     "id": "M74",
@@ -23,4 +22,4 @@ def mutate(server: Mutation) -> None:
         data, protocol.frames = b"".join(protocol.frames), []
         protocol.queue.put_nowait({"type": "websocket.receive", "text": data.decode(errors="replace")})
 
-    server.wrap(WebSocketsSansIOProtocol, "send_receive_event_to_app", lambda _original: deliver)
+    server.wrap(WebSockets, "send_receive_event_to_app", lambda _original: deliver)
