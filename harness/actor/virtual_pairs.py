@@ -118,7 +118,7 @@ def _rarely_collected() -> Iterator[None]:
     """Cycles are looked for after more objects than usual, and not among those that were there before."""
     usual = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(10_000, 10, 5)
     try:
         yield
     finally:

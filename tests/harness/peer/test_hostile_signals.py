@@ -11,46 +11,11 @@ from harness.peer.attempt import LONGEST
 from harness.peer.peer import connect_peer
 from harness.peer.result import pair_result
 from harness.peer.stage import Role, Stage
+from tests.harness.peer.bending import HEAD, forged, garbled, misled, strange, without
 from tests.harness.peer.wire import DEADLINE, Signal, Wire, both, wires
 
 SHORT = 0.8
 """A deadline for attempts that can only end by it."""
-
-
-def forged(signal: Signal) -> list[Signal]:
-    """An answer with the fingerprint of another certificate."""
-    if signal.kind == "answer":
-        head, mark, tail = signal.body["answer"]["sdp"].partition("a=fingerprint:sha-256 ")
-        tail = ("00" if tail[:2] != "00" else "01") + tail[2:]
-        others = [line for line in tail.split("\r\n") if not line.startswith("a=fingerprint")]
-        signal.body["answer"]["sdp"] = head + mark + "\r\n".join(others)
-    return [signal]
-
-
-def misled(signal: Signal) -> list[Signal]:
-    """Candidates for a media section that there is not."""
-    if signal.kind == "ice-candidate" and signal.body["candidate"]["candidate"]:
-        signal.body["candidate"] |= {"sdpMid": "7", "sdpMLineIndex": 7}
-    return [signal]
-
-
-def strange(signal: Signal) -> list[Signal]:
-    """Candidates of another description."""
-    if signal.kind == "ice-candidate":
-        signal.body["candidate"] |= {"usernameFragment": "nobody"}
-    return [signal]
-
-
-def garbled(signal: Signal) -> list[Signal]:
-    """Candidates that are none."""
-    if signal.kind == "ice-candidate" and signal.body["candidate"]["candidate"]:
-        signal.body["candidate"] |= {"candidate": "candidate:what is this"}
-    return [signal]
-
-
-def without(*kinds: str):
-    """A wire that loses signals of some kinds."""
-    return lambda signal: [] if signal.kind in kinds else [signal]
 
 
 def ends_first():
@@ -126,9 +91,6 @@ async def test_candidates_for_another_description_do_no_harm():
     stale = {"candidate": "candidate:1 1 udp 1 127.0.0.1 9 typ host", "sdpMid": "0", "usernameFragment": "gone"}
     left.bend = lambda signal: [Signal("ice-candidate", {"candidate": stale}), signal]
     assert [result.stage for result in await both(left, right)] == [Stage.CONNECTED] * 2
-
-
-HEAD = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n"
 
 
 @pytest.mark.parametrize(
