@@ -23,7 +23,7 @@ from harness.peer.ports import SignalPort
 from harness.peer.result import pair_result
 from harness.peer.stage import Role, Stage
 from harness.protocol.changes import SessionSeen
-from harness.target import Target
+from harness.target import Budgets, Target
 from tests.harness.peer.bending import Bend, forged, huge, misled, nonsense, strange, without
 from tests.harness.peer.wire import Signal
 
@@ -80,8 +80,9 @@ async def target(database_url: str, tmp_path: Path) -> AsyncIterator[Target]:
     """The hardened engine on a fresh database."""
     async with running_server("hardened", database_url, tmp_path / "server.log") as server:
         yield Target(
-            name="hardened", api_url=server.api_url, supabase_url=server.supabase_url, anon_key=server.anon_key
-        )
+            name="hardened", api_url=server.api_url, supabase_url=server.supabase_url, anon_key=server.anon_key,
+            budgets=Budgets(poll_interval=0.2),
+        )  # fmt: skip
 
 
 @asynccontextmanager
