@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from harness.actor.journey import Report, unreported
 from harness.actor.persona import Persona
+from harness.actor.population import Population
 from harness.actor.quiet import QuietTime
 from harness.client.participant import Transport
 from harness.history.recorder import Recorder
@@ -22,3 +23,5 @@ class Scene:
     network: Network
     quiet: QuietTime = field(default_factory=QuietTime)
     report: Report = unreported
+    population: Population | None = None
+    """Where users with a NAT of their own live; then peers are placed there, and not on `network`."""

@@ -15,7 +15,10 @@ from harness.client.participant import JoinReply, Participant
 from harness.client.signalling import SignalChannel
 from harness.history.op import Outcome, Via
 from harness.history.outcome import outcome_of_status
+from harness.network.lab import Place
+from harness.network.nat import NatKind
 from harness.peer.peer import Peer
+from harness.peer.ports import Network
 from harness.peer.stage import Role, Stage
 from harness.protocol.changes import SessionSeen
 from harness.protocol.retry import rejoin_delay
@@ -32,16 +35,19 @@ class VirtualUser:
         participant: signed in, with his socket open.
         scene: what he shares with the others.
         seed: decides how long he talks.
+        nat: what he lives behind, where the scene has a population.
     """
 
-    def __init__(self, participant: Participant, scene: Scene, seed: int) -> None:
+    def __init__(self, participant: Participant, scene: Scene, seed: int, nat: NatKind | None = None) -> None:
         self._participant = participant
         self._scene = scene
         self._talk_time = scene.persona.talk_time(seed)
+        self._nat = nat
         self._peer: Peer | None = None
+        self._place: Place | None = None
 
     @classmethod
-    async def enter(cls, scene: Scene, seed: int) -> VirtualUser:
+    async def enter(cls, scene: Scene, seed: int, nat: NatKind | None = None) -> VirtualUser:
         """Signs a user up (or in) and opens his socket; where nobody answers he comes again a moment later.
 
         Raises:
@@ -50,16 +56,21 @@ class VirtualUser:
         """
         for tried in range(1, _TRIES):
             with suppress(NotReached):
-                return cls(await _enter(scene), scene, seed)
+                return cls(await _enter(scene), scene, seed, nat)
             await asyncio.sleep(rejoin_delay(tried))
-        return cls(await _enter(scene), scene, seed)
+        return cls(await _enter(scene), scene, seed, nat)
 
     async def close(self) -> None:
-        """Closes his connection and his socket. May be called twice."""
+        """Closes his connection, his place and his socket. May be called twice."""
         peer, self._peer = self._peer, None
-        if peer is not None:
-            await peer.close()
-        await self._participant.close()
+        place, self._place = self._place, None
+        try:
+            if peer is not None:
+                await peer.close()
+        finally:
+            if place is not None:
+                place.close()
+            await self._participant.close()
 
     async def play(self, due: float, joined: Callable[[], None]) -> Journey:
         """Plays the journey, from the join to the end of the session or of his patience.
@@ -137,14 +148,25 @@ class VirtualUser:
     async def _connect(self, channel: SignalChannel, session_id: str, role: Role, seen: float) -> Stage:
         """Makes a real connection, which stands until `close`, and records this side's view of it."""
         recorder, user = self._scene.recorder, self._participant
-        call = recorder.begin(user.user, user.device, "connect", Via.RTC, id=session_id, role=role.value)
-        self._peer = Peer(role, self._scene.network, recorder.now, matched=seen)
+        network, told = self._settle(session_id)
+        call = recorder.begin(user.user, user.device, "connect", Via.RTC, id=session_id, role=role.value, **told)
+        self._peer = Peer(role, network, recorder.now, matched=seen)
         await channel.open()
         result = await self._peer.connect(channel, self._scene.persona.handshake)
         end = call.ok if result.connected else call.fail
         end(**result.value())
         self._report("connect", seen, "" if result.connected else result.stage.value)
+        await self._peer.settle()
         return result.stage
+
+    def _settle(self, session_id: str) -> tuple[Network, dict[str, Any]]:
+        """Where his peer lives in this session, and what the history tells of it."""
+        population = self._scene.population
+        if population is None or self._nat is None:
+            return self._scene.network, {"network": "loopback"}
+        self._place = population.place(self._nat, session_id)
+        told = {"network": population.lab.name, "nat": self._nat.name, "turn": population.arm(session_id).value}
+        return self._place, told
 
     async def _talk(self, channel: SignalChannel, session_id: str, role: Role, seen: float) -> None:
         """The offerer hangs up when his time is over; the other waits to be told, and hangs up if he is not."""

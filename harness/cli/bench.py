@@ -88,8 +88,10 @@ class _Bench:
 
     async def peers(self, engine: str, pairs: int, seed: int) -> None:
         """Sends the pairs to an engine."""
+        from harness.actor.peers_plan import PeersPlan
+
         async with self.deployed(engine, "peers", "real") as there:
-            await run_peers(there, self.folder, self.progress, pairs=pairs, network="loopback", seed=seed)
+            await run_peers(there, self.folder, self.progress, PeersPlan(pairs=pairs, seed=seed))
 
 
 async def bench(

@@ -152,17 +152,40 @@ def swarm(
 def peers(
     target: options.TargetArgument,
     pairs: Annotated[int, typer.Option(min=1, help="How many pairs.")] = 24,
-    network: Annotated[str, typer.Option(help="Where the peers live: loopback.")] = "loopback",
+    network: Annotated[
+        str, typer.Option(metavar="loopback|vnet|netns", help="Where the peers live: docs/peers.md.")
+    ] = "loopback",
+    nat_mix: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE", help="What the users' NATs are drawn from: design-doc unless said, or FILE.toml."
+        ),
+    ] = "",
+    turn: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ARM[,ARM...]", help="none, udp, tcp or tls; several arms are interleaved."),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Pairs at the same time; by the network unless said.")
+    ] = None,
+    handshake: Annotated[
+        float | None, typer.Option(min=0.1, metavar="SECONDS", help="How long a peer tries to connect.")
+    ] = None,
     seed: options.Seed = options.DEFAULT_SEED,
     database_url: options.DatabaseUrl = "",
     results: options.Results = options.DEFAULT_RESULTS,
     json: options.Json = "",
+    html: options.Html = None,
     verbose: options.Verbose = 0,
 ) -> int:
-    """Send pairs of users through a target, each to make a real WebRTC connection."""
+    """Send pairs of users through a target, each to make a real WebRTC connection across a network."""
+    from harness.actor.peers_plan import PeersPlan
+    from harness.cli.peers import loop_for
     from harness.cli.peers import peers as verb
 
-    return run(verb(target, pairs, network, seed, database_url, results, json, verbose))
+    arms = tuple(arm.strip() for given in turn or () for arm in given.split(","))
+    plan = PeersPlan(pairs, network, nat_mix, arms, concurrency, handshake, seed)
+    return run(verb(plan, target, database_url, results, json, html, verbose), loop=loop_for(network))
 
 
 @app.command()

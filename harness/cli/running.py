@@ -36,13 +36,20 @@ _EXTRA_OF = {
 }  # fmt: skip
 
 
-def run(verb: Coroutine[Any, Any, int], *, interrupted: int = Exit.UNKNOWN) -> int:
+def run(
+    verb: Coroutine[Any, Any, int],
+    *,
+    interrupted: int = Exit.UNKNOWN,
+    loop: asyncio.AbstractEventLoop | None = None,
+) -> int:
     """Runs a verb to its end; returns its exit status.
 
     SIGINT and SIGTERM cancel it once; it then keeps what it has and stops its children. `interrupted` is the exit
-    status when it says nothing else after that.
+    status when it says nothing else after that. `loop` is the event loop to run it on, which is closed at the end;
+    None for one of asyncio's own.
     """
-    return asyncio.run(_under_signals(verb, interrupted))
+    with asyncio.Runner(loop_factory=None if loop is None else lambda: loop) as runner:
+        return runner.run(_under_signals(verb, interrupted))
 
 
 async def _under_signals(verb: Coroutine[Any, Any, int], interrupted: int) -> int:

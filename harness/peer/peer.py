@@ -247,13 +247,20 @@ class Peer:
         await self.attempt.connection.cut()
         await self.close()
 
-    async def close(self) -> None:
-        """Ends the connection and frees its sockets, tasks and threads. May be called twice."""
-        self.ended.set()
+    async def settle(self) -> None:
+        """Waits a moment until the other side knows, too, that the connection stands; whoever ends it before cuts that.
+
+        Returns at once where it does not stand.
+        """
         if self.attempt.progress.proven and self.attempt.connection.connected:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LINGER):
                     await self.attempt.settled.wait()
+
+    async def close(self) -> None:
+        """Ends the connection and frees its sockets, tasks and threads. May be called twice."""
+        self.ended.set()
+        await self.settle()
         await asyncio.gather(*(one.close() for one in (*self._replaced, self.attempt.connection)))
         self.enter(PeerState.CLOSED)
 

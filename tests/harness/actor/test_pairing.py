@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.actor.pairing import PairProgress, run_pairs
+from harness.actor.peers_plan import PeersPlan
 from harness.checkers.figures import pairs_of
 from harness.errors import Trouble
 from harness.history.op import Op
@@ -41,7 +42,7 @@ async def test_every_pair_connects_and_a_cut_run_leaves_no_task(hardened):
     def told(now: PairProgress) -> None:
         heard.append((now.finished, now.connected))
 
-    await run_pairs(hardened, recorder(ops), pairs=3, seed=1, concurrency=3, progress=told)
+    await run_pairs(hardened, recorder(ops), PeersPlan(pairs=3, concurrency=3), progress=told)
     pairs = pairs_of(ops)
     assert (pairs.attempted, pairs.connected, pairs.failures_by_stage) == (3, 3, {})
     assert heard[-1] == (3, 6)
@@ -54,7 +55,7 @@ async def test_every_pair_connects_and_a_cut_run_leaves_no_task(hardened):
         if op.op == "join":
             joined.set()
 
-    run = asyncio.create_task(run_pairs(hardened, Recorder(SimpleNamespace(append=note)), pairs=2, seed=2))
+    run = asyncio.create_task(run_pairs(hardened, Recorder(SimpleNamespace(append=note)), PeersPlan(pairs=2, seed=2)))
     await asyncio.wait_for(joined.wait(), 20)
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -65,7 +66,11 @@ async def test_every_pair_connects_and_a_cut_run_leaves_no_task(hardened):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"network": "moon"}, "there is no network “moon”: use loopback"),
+        ({"network": "moon"}, "there is no network “moon”: use loopback, vnet, netns"),
+        ({"network": "vnet", "nat_mix": "moon"}, "there is no mix 'moon': use "),
+        ({"network": "vnet", "turns": ("quic",)}, "there is no arm “quic”: use --turn none, udp, tcp, tls"),
+        ({"turns": ("udp",)}, "loopback has neither NATs nor a relay: choose --network vnet"),
+        ({"nat_mix": "design-doc"}, "loopback has neither NATs nor a relay"),
         ({"pairs": 0}, "no pairs are no run"),
         ({"concurrency": 0}, "no pairs are no run"),
         ({}, "127.0.0.1:9"),
@@ -74,6 +79,6 @@ async def test_every_pair_connects_and_a_cut_run_leaves_no_task(hardened):
 async def test_bad_input_and_a_target_out_of_reach_are_trouble(arguments, says):
     """Each is one line with a remedy."""
     with pytest.raises(Trouble) as caught:
-        await run_pairs(NOWHERE, recorder([]), **{"pairs": 1, "seed": 0, **arguments})
+        await run_pairs(NOWHERE, recorder([]), PeersPlan(**{"pairs": 1, **arguments}))
     assert says in str(caught.value)
     assert caught.value.remedy

@@ -132,3 +132,27 @@ def test_pairs_connect(gurukul):
     assert (pairs["attempted"], pairs["connected"], pairs["success_rate"]) == (3, 3, 1.0)
     assert pairs["interval_95"][1] == 1.0
     assert gurukul.left_behind() == []
+
+
+def test_pairs_across_virtual_nats_in_three_arms(gurukul, tmp_path: Path):
+    """Users behind NATs meet through the target; each arm does what theory says, also when it is judged again."""
+    mix = tmp_path / "mix.toml"
+    mix.write_text("[half]\nshares = { portrestricted = 0.5, symmetric = 0.5 }\n")
+    page = tmp_path / "page.html"
+    ended = gurukul(
+        "peers", "hardened", "--network", "vnet", "--nat-mix", str(mix), "--pairs", "9", "--turn", "none,udp", "--turn",
+        "tcp", "--handshake", "5", "--json", "-", "--html", str(page),
+    )  # fmt: skip
+    assert ended.status == 0, ended.err
+    said = orjson.loads(ended.out)
+    found = said["targets"][0]["connections"]
+    assert [(arm["turn"], arm["attempted"]) for arm in found["arms"]] == [("none", 3), ("udp", 3), ("tcp", 3)]
+    assert (found["network"], found["mix"], found["contradictions"]) == ("vnet", "half", [])
+    assert [arm["connected"] for arm in found["arms"][1:]] == [3, 3]
+    assert all(arm["connected"] == arm["theory"]["expected"] for arm in found["arms"])
+    assert said["fingerprint"]["settings"]["turn"] == ["none", "udp", "tcp"]
+    assert page.stat().st_size > 0
+    (folder,) = gurukul.runs()
+    again = gurukul("judge", str(folder), "--json", "-")
+    assert orjson.loads(again.out)["targets"][0]["connections"] == found
+    assert gurukul.left_behind() == []

@@ -157,3 +157,31 @@ def test_options_that_do_not_fit_a_target_file(gurukul, target_file: TargetFile)
     path = str(target_file(more='time = "real"\n'))
     assert "says time = 'real'" in gurukul("conform", path, "--time", "scaled").trouble
     assert "--database-url is for the built-in targets" in gurukul("conform", path, "--database-url", "x").trouble
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--network", "vnet", "--nat-mix", "moon"), "there is no mix 'moon': use "),
+        (("--network", "vnet", "--nat-mix", "moon.toml"), "moon.toml cannot be read"),
+        (("--network", "vnet", "--turn", "udp,quic"), "there is no arm “quic”: use --turn none, udp, tcp, tls"),
+        (("--nat-mix", "design-doc"), "loopback has neither NATs nor a relay: choose --network vnet or netns"),
+        (("--turn", "udp"), "loopback has neither NATs nor a relay"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_networks_that_make_no_sense(gurukul, options: tuple[str, ...], says: str):
+    """Each is told before anything is started."""
+    assert says in gurukul("peers", "hardened", *options).trouble
+    assert gurukul.runs() == []
+
+
+def test_a_machine_without_kernel_networks(gurukul, monkeypatch: pytest.MonkeyPatch):
+    """What it lacks is said with the reason, and what to do instead; nothing of the target was started."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    ended = gurukul("peers", "hardened", "--network", "netns", "--pairs", "1")
+    assert ended.status == 3
+    assert "this machine cannot have the kernel network: the program unshare is not installed" in ended.err
+    assert ended.err.rstrip().endswith("use the network vnet")
+    assert gurukul.left_behind() == []
+    assert gurukul.runs() == []
