@@ -22,6 +22,7 @@ from typing import Any
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection
 
 from harness.actor.pairing import run_pairs
+from harness.actor.peers_plan import PeersPlan
 from harness.checkers.figures import pairs_of
 from harness.history.op import Op
 from harness.history.recorder import Recorder
@@ -89,7 +90,9 @@ async def journeys(target: Target, seed: int) -> Spent:
     """A round of pairs of users, who sign up, join, are matched, signal, connect, talk for a second and end."""
     ops: list[Op] = []
     with stopwatch() as spent:
-        await run_pairs(target, Recorder(SimpleNamespace(append=ops.append)), pairs=PAIRS, seed=seed, concurrency=PAIRS)
+        await run_pairs(
+            target, Recorder(SimpleNamespace(append=ops.append)), PeersPlan(pairs=PAIRS, seed=seed, concurrency=PAIRS)
+        )
         took = spent()
     seen = pairs_of(ops)
     assert (seen.attempted, seen.connected) == (PAIRS, PAIRS), seen
