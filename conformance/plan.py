@@ -44,7 +44,7 @@ def _given(target: Target) -> set[str]:
 
 def _seconds(target: Target, chosen: Sequence[Requirement]) -> int:
     """An estimate: tests of the queue take turns, those of the wire run beside them; the longest wait is the TTL's."""
-    turns = sum(requirement.group in {"MM", "SG"} for requirement in chosen)
+    turns = sum(requirement.group in {"MM", "SG", "DISC"} for requirement in chosen)
     budgets = target.budgets
     return round(10 + 3 * turns + len(chosen) / 10 + (budgets.queue_ttl + budgets.disconnect if turns else 0))
 

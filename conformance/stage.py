@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 PLACES = 4
 """Tests of the wire at once, beside those of the queue: too few to disturb a test that is measuring."""
-QUEUE_GROUPS = frozenset({"MM", "SG"})
+QUEUE_GROUPS = frozenset({"MM", "SG", "DISC"})
 """Groups whose tests take turns at the queue, and so need no place at the wire."""
 SOCKET_GROUPS = frozenset({"RT", "SEC-WS"})
 """Groups that speak of Realtime, which a target without push does not offer."""
@@ -75,7 +75,6 @@ class Stage:
         self.rows: Rows | None = None
         self.doubled: list[Doubled] = []
         """Users whom an audit of the rows found in two active sessions at once."""
-        self._auditing = asyncio.Lock()
         self._history = history
         self._report = report
         self._opened = opened
@@ -140,8 +139,7 @@ class Stage:
     async def audit(self, users: set[str]) -> None:
         """Looks at the rows of these users, where the target gives its database; what is found is MM-S1's."""
         if self.rows is not None and users:
-            async with self._auditing:  # one connection serves one question at a time
-                self.doubled += await self.rows.doubled(users)
+            self.doubled += await self.rows.doubled(users)
 
     async def once(self, name: str, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What `make` brings about: it happens once for the whole run, and every asker gets the same."""

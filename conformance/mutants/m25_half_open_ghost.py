@@ -8,7 +8,7 @@ MUTANT = {
     "id": "M25",
     "title": "a ghost stays after a half-open connection",
     "why": "No pings, and TCP does not tell.",
-    "names": ["MM-L5"],
+    "names": ["MM-L5", "DISC-2"],
 }
 
 

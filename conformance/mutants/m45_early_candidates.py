@@ -8,7 +8,7 @@ MUTANT = {
     "id": "M45",
     "title": "ICE candidates before the description are dropped",
     "why": "addIceCandidate before setRemoteDescription, on a server in between.",
-    "names": ["SG-S1"],
+    "names": ["SG-S1", "SG-S5"],
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,19 +26,29 @@ class Rows:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._one = asyncio.Lock()  # one connection serves one question at a time
 
     async def doubled(self, users: Iterable[str]) -> list[Doubled]:
         """Which of these users are in two active sessions now."""
-        found = await self._connection.fetch(_sql("doubled"), [UUID(user) for user in users])
+        async with self._one:
+            found = await self._connection.fetch(_sql("doubled"), [UUID(user) for user in users])
         return [Doubled(str(user), (str(first), str(second))) for user, first, second in found]
 
     async def age(self, user: str, seconds: float) -> bool:
         """Sets a user's queue entry back by so many seconds; False where he has none."""
-        return await self._connection.fetchval(_sql("age"), UUID(user), seconds) is not None
+        return await self._value("age", UUID(user), seconds) is not None
 
     async def age_session(self, session: str, seconds: float) -> bool:
         """Sets the beginning of an active session back by so many seconds; False where there is none."""
-        return await self._connection.fetchval(_sql("age_session"), UUID(session), seconds) is not None
+        return await self._value("age_session", UUID(session), seconds) is not None
+
+    async def ended(self, session: str) -> bool:
+        """Whether a session's row says that it is over, and since when."""
+        return bool(await self._value("ended", UUID(session)))
+
+    async def _value(self, name: str, *arguments: object) -> Any:
+        async with self._one:
+            return await self._connection.fetchval(_sql(name), *arguments)
 
 
 @asynccontextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
 
 from conformance.outcome import Inconclusive, NotVerified
 from conformance.scenario import requires
@@ -11,11 +13,19 @@ from conformance.trial import Trial
 from conformance.turn.credentials import Credentials, allocated, breach, given, probe, relay_of
 from harness.history.op import Op, Via
 
+if TYPE_CHECKING:
+    from harness.peer.turn_probe import Refusal
+
 SPECIAL = (
-    "127.0.0.1", "0.0.0.0", "10.0.0.1", "100.64.0.1", "169.254.169.254", "172.16.0.1", "192.168.0.1", "224.0.0.1",
-    "255.255.255.255", "::1", "fc00::1", "fe80::1", "::ffff:127.0.0.1",
+    "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.169.254", "172.16.0.1",
+    "172.31.255.254", "192.0.0.1", "192.0.2.1", "192.168.0.1", "198.18.0.1", "198.51.100.1", "203.0.113.1",
+    "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
+    "::", "::1", "::127.0.0.1", "::ffff:0.0.0.0", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
+    "64:ff9b::7f00:1", "100::1", "2001:db8::1", "2002:7f00:1::", "fc00::1", "fd00:ec2::254", "fe80::1", "febf::1",
+    "fec0::1", "ff02::1",
 )  # fmt: skip
-"""One address of each range that must not be reached: this machine, private networks, the cloud's own, broadcasts."""
+"""Addresses that must not be reached (RFC 6890 and the registries after it): this machine, private networks, the
+cloud's own, documentation, broadcasts; and the same hidden in IPv6 (mapped, compatible, NAT64, 6to4)."""
 LONGEST_WAIT = 150.0
 """Seconds that we wait for credentials to expire."""
 LATE = 2.0
@@ -77,9 +87,9 @@ async def test_turn_7_expired_credentials(trial: Trial) -> None:
 
 @requires("TURN-8")
 async def test_turn_8_no_relay_to_special_addresses(trial: Trial) -> None:
-    """A permission for this machine, for private networks or for the cloud's own addresses is refused, each of them.
+    """A permission, or a channel, for this machine, private networks or the cloud's own addresses: each is refused.
 
-    Nothing is sent there: a permission is all that is asked for.
+    Nothing is sent there: to be allowed to is all that is asked for.
     """
     found = await given(trial, await trial.shared("turn"))
     relay = relay_of(found)
@@ -87,12 +97,18 @@ async def test_turn_8_no_relay_to_special_addresses(trial: Trial) -> None:
         refusal, op = await allocated(trial, client, "as given")
         if refusal is not None:
             raise NotVerified(f"the relay refuses the credentials ({refusal}, see TURN-5)")
-        for address in SPECIAL:
-            refused = await client.permit(address)
-            asked = trial.recorder().saw("", "wire", "turn", Via.RTC, request="CreatePermission", peer=address)
-            if refused is None:
-                raise breach(trial, op, asked, sent=f"a permission for {address}", came="it was given")
+        for number, address in enumerate(SPECIAL):
+            await _is_shut(trial, op, "CreatePermission", address, client.permit(address))
+            await _is_shut(trial, op, "ChannelBind", address, client.bind(number, address))
     trial.vouch()
+
+
+async def _is_shut(trial: Trial, relay: Op, request: str, address: str, asking: Awaitable[Refusal | None]) -> None:
+    refused = await asking
+    said = "given" if refused is None else str(refused)
+    asked = trial.recorder().saw("", "wire", "turn", Via.RTC, request=request, peer=address, answer=said)
+    if refused is None:
+        raise breach(trial, relay, asked, sent=f"{request} for {address}", came="it was given")
 
 
 async def _works(trial: Trial, found: Credentials) -> Op:

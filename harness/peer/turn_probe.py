@@ -132,6 +132,16 @@ class TurnProbe(asyncio.DatagramProtocol):
         answer = await self._ask(stun.Method.CREATE_PERMISSION, {"XOR-PEER-ADDRESS": (address, 9)})
         return answer if isinstance(answer, Refusal) else None
 
+    async def bind(self, number: int, address: str) -> Refusal | None:
+        """Asks for the channel of this number (from 0) to this address (RFC 8656 section 11); nothing is sent there.
+
+        Raises:
+            NoRelay: no answer.
+        """
+        channel = {"CHANNEL-NUMBER": 0x4000 + number, "XOR-PEER-ADDRESS": (address, 9)}
+        answer = await self._ask(stun.Method.CHANNEL_BIND, channel)
+        return answer if isinstance(answer, Refusal) else None
+
     def send(self, data: bytes, peer: Address) -> None:
         """Sends to a peer through the relay (RFC 8656 section 11.1)."""
         attributes = {"XOR-PEER-ADDRESS": peer, "DATA": data}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -63,3 +64,14 @@ async def test_without_a_database_there_are_no_rows() -> None:
     with pytest.raises(Trouble, match="cannot be reached"):
         async with opened("postgresql://nobody@127.0.0.1:9/nothing"):
             pass
+
+
+async def test_a_row_says_whether_it_is_over(database: asyncpg.Connection, database_url: str) -> None:
+    """Over is a session that is not active and carries the time of its end; one that is not there is not."""
+    await database.execute("alter table chat_sessions add column ended_at timestamptz")
+    active, timeless, over = [await _session(database, ANN, BEN, status) for status in ("active", "ended", "ended")]
+    await database.execute("update chat_sessions set ended_at = now() where id = $1", over)
+    async with opened(database_url) as rows:
+        assert rows is not None
+        said = await asyncio.gather(*(rows.ended(one) for one in (active, timeless, over, str(uuid4()))))
+    assert said == [False, False, True, False]

@@ -20,10 +20,7 @@ MUTANTS = mutants_in(built_in_folder())
 WRONG = [mutant for mutant in MUTANTS if not mutant.legal]
 LEGAL = [mutant for mutant in MUTANTS if mutant.legal]
 
-GROUPS = frozenset({"MM", "SG", "SEC-JWT", "SEC-WS", "REST-RLS", "LIM", "TURN", "AUTH"})
-KILLS_NOTHING = {"TURN-5", "TURN-6", "TURN-7", "TURN-8"}
-"""Requirements of these groups that kill no mutant. Strict, and only to become shorter: these are about the relay,
-which is no part of the reference server."""
+GROUPS = frozenset({"MM", "SG", "SEC-JWT", "SEC-WS", "REST-RLS", "LIM", "TURN", "AUTH", "DISC"})
 
 
 class Rehearsal(Mutation):
@@ -81,7 +78,7 @@ def test_the_catalogue_names_them_too() -> None:
 def test_each_must_kills_one() -> None:
     """A requirement that no mutant names has never been seen to catch anything."""
     musts = [one for one in CATALOGUE.values() if one.level == "MUST" and one.group in GROUPS]
-    assert {one.id for one in musts if not one.mutants} == KILLS_NOTHING
+    assert not {one.id for one in musts if not one.mutants}
 
 
 def test_the_page_is_made_from_them() -> None:
