@@ -71,7 +71,7 @@ def test_fifty_pairs_with_audio_hold(folder: Path) -> None:
     (folder / "samples.json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     print({name: one for name, one in report.items() if name not in {"samples", "quality", "outages"}})  # noqa: T201  for -s
     assert report["ends"] == {End.TIME.value: 2 * PAIRS}
-    assert report["outages"] == []
+    assert report["outages"] == [], f"or this process had too little of a core ({report['cpu_share']:.0%} of one)"
     assert {figure: pair for figure, pair in report["levels"].items() if rises(pair, BOUNDS[figure])} == {}
     assert report["after"] == report["before"]
     assert [len(side) for side in report["quality"]] == [PAIRS, PAIRS]
