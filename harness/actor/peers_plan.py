@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.actor.persona import Persona
 from harness.errors import Trouble
 from harness.network.mix import Mix, mix_of
 from harness.network.nat import Turn
 
-NETWORKS = {"loopback": 4, "vnet": 100, "netns": 40}
+NETWORKS = {"loopback": 4, "vnet": 80, "netns": 40}
 """The networks that pairs can live on, each with how many pairs are under way at once where nobody says."""
 DEFAULT_MIX = "design-doc"
-HANDSHAKE = {"loopback": 10.0, "vnet": 20.0, "netns": 20.0}
-"""Seconds that a peer tries to connect where nobody says.
+HANDSHAKE = 14.0
+"""Seconds that a peer behind a NAT tries to connect where nobody says. aiortc itself gives up after a minute.
 
-aiortc waits for a server that UDP does not reach for five seconds while it gathers, the offerer and then the answerer;
-a browser gives checks up after some fifteen seconds, aiortc itself only after a minute.
+Where UDP does not reach a server, aiortc gathers for five seconds, the offerer and then the answerer.
 """
+HANDSHAKE_OVER_TCP = 20.0
+"""The same where an arm reaches the relay without UDP: then such pairs connect, and take eleven seconds at least."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,11 @@ class PeersPlan:
     @property
     def patience(self) -> float:
         """Seconds that a peer tries to connect."""
-        return HANDSHAKE[self.network] if self.handshake is None else self.handshake
+        if self.handshake is not None:
+            return self.handshake
+        if self.network == "loopback":
+            return Persona.handshake
+        return HANDSHAKE_OVER_TCP if {Turn.TCP, Turn.TLS} & set(self.arms) else HANDSHAKE
 
     @property
     def mix(self) -> Mix | None:
