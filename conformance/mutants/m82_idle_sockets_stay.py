@@ -8,7 +8,7 @@ MUTANT = {
     "id": "M82",
     "title": "idle sockets are kept",
     "why": "A timeout that was set for machines with a debugger.",
-    "names": ["SEC-WS-21"],
+    "names": ["SEC-WS-21", "DISC-6"],
 }
 
 

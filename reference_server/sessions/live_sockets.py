@@ -118,7 +118,8 @@ class LiveSockets:
                 await connection.execute(_END, self.instance)
 
     def opened(self, user: UUID) -> None:
-        """The user has a socket here."""
+        """The user has a socket here; what he showed before it must not put off its loss."""
+        self._seen.discard(user)
         self._set(user, OPEN)
 
     def lost(self, user: UUID, patience: float) -> None:

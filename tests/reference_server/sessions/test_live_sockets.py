@@ -103,6 +103,17 @@ async def test_life_shown_elsewhere_puts_the_end_off(database):
         await one.gone(user)
 
 
+async def test_life_shown_before_a_socket_puts_nothing_off(database):
+    """What a user showed before he opened a socket is told late, and says nothing of the time after its loss."""
+    user = uuid4()
+    async with instance(database) as one:
+        one.sockets.seen(user)
+        one.sockets.opened(user)
+        one.sockets.lost(user, 0.0)
+        await one.sockets._beat()
+        assert await one.absence(user) == 0.0
+
+
 async def test_the_users_of_a_dead_instance_are_adopted(database):
     """A survivor looks after them: with a grace period, unless they have a socket elsewhere by then."""
     stays, gone = uuid4(), uuid4()
