@@ -102,7 +102,7 @@ async def test_a_target_that_dies_is_never_red(postgres_url: str, tmp_path: Path
 
 
 async def test_an_interrupted_run_is_unknown(postgres_url: str, tmp_path: Path) -> None:
-    """Ctrl-C: what is known is kept, the rest is unknown, and so is the whole; DISC-6 waits for many times as long as MM-S3."""
+    """Ctrl-C: what is known is kept, the rest is unknown, and so is the whole; DISC-6 takes far longer."""
     async with running("hardened", postgres_url, tmp_path) as (_, file):
         child = await start("--target", file, "--results", tmp_path / "r.json", "-k", "MM-S3 or DISC-6")
         await said(child, b"MM-S3 pass")
