@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib import resources
 from ipaddress import ip_address
 from typing import Any, Protocol, Self
 
+from harness.errors import Trouble
 from harness.peer.attempt import sdp_of
 from harness.peer.exchange import Exchange
 from harness.peer.ports import Incoming, SignalPort
@@ -92,7 +93,7 @@ class ChromiumPeer:
         works = (self._take_signals(signals), self._take_events(signals), self._watch_end(signals))
         self._tasks = [asyncio.create_task(work) for work in works]
         if self.role is Role.OFFERER:
-            await self._page.call("offer")
+            await self._guarded(self._page.call("offer"), Stage.HARNESS_DEADLINE)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(deadline):
                 await self.over.wait()
@@ -162,11 +163,15 @@ class ChromiumPeer:
         while True:
             signal = await signals.receive(_A_DAY)
             self.progress.order.note(signal.seq)
-            try:
-                await self._take(signal)
-            except (PageRefused, ValueError, TypeError) as refused:
-                self.progress.broken = (Stage.SIGNALLING_BROKEN, str(refused)[:200])
-                self._finish()
+            await self._guarded(self._take(signal), Stage.SIGNALLING_BROKEN)
+
+    async def _guarded(self, step: Coroutine[Any, Any, None], stage: Stage) -> None:
+        """What the page refuses ends the attempt at that stage: a signal's fault, or ours."""
+        try:
+            await step
+        except (PageRefused, Trouble, ValueError, TypeError) as refused:
+            self.progress.broken = self.progress.broken or (stage, str(refused)[:200])
+            self._finish()
 
     async def _take(self, signal: Incoming) -> None:
         if signal.kind in {"offer", "answer"}:
@@ -193,23 +198,25 @@ class ChromiumPeer:
 
     async def _take_events(self, signals: SignalPort) -> None:
         while True:
-            event = await self._page.event()
-            match event["event"]:
-                case "description":
-                    await self._describe(event, signals)
-                case "candidate":
-                    await self._trickle(event["candidate"], signals)
-                case "data":
-                    await self._hear(event["text"])
-                case "path":
-                    await self.look()
-                    self._news.set()
-                case "open":
-                    self.spans.mark(Step.OPEN)
-                    if self.role is Role.OFFERER:
-                        await self.say(self._exchange.opening())
-                case state:
-                    self._changed(state, event.get("state", ""))
+            await self._guarded(self._take_event(await self._page.event(), signals), Stage.HARNESS_DEADLINE)
+
+    async def _take_event(self, event: Mapping[str, Any], signals: SignalPort) -> None:
+        match event["event"]:
+            case "description":
+                await self._describe(event, signals)
+            case "candidate":
+                await self._trickle(event["candidate"], signals)
+            case "data":
+                await self._hear(event["text"])
+            case "path":
+                await self.look()
+                self._news.set()
+            case "open":
+                self.spans.mark(Step.OPEN)
+                if self.role is Role.OFFERER:
+                    await self.say(self._exchange.opening())
+            case state:
+                self._changed(state, event.get("state", ""))
 
     async def _describe(self, event: Mapping[str, Any], signals: SignalPort) -> None:
         kind, sdp = event["type"], event["sdp"]
