@@ -10,6 +10,7 @@ import pytest
 
 from harness.history.clock import Clock
 from harness.history.journal import Journal, read_history
+from harness.network.netns.need import missing
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +135,14 @@ def test_pairs_connect(gurukul):
     assert gurukul.left_behind() == []
 
 
+HALF = "[half]\nshares = { portrestricted = 0.5, symmetric = 0.5 }\n"
+"""Pairs that connect in each way, and some that do not without a relay; none that waits for a server."""
+
+
 def test_pairs_across_virtual_nats_in_three_arms(gurukul, tmp_path: Path):
     """Users behind NATs meet through the target; each arm does what theory says, also when it is judged again."""
     mix = tmp_path / "mix.toml"
-    mix.write_text("[half]\nshares = { portrestricted = 0.5, symmetric = 0.5 }\n")
+    mix.write_text(HALF)
     page = tmp_path / "page.html"
     ended = gurukul(
         "peers", "hardened", "--network", "vnet", "--nat-mix", str(mix), "--pairs", "9", "--turn", "none,udp", "--turn",
@@ -156,3 +161,23 @@ def test_pairs_across_virtual_nats_in_three_arms(gurukul, tmp_path: Path):
     again = gurukul("judge", str(folder), "--json", "-")
     assert orjson.loads(again.out)["targets"][0]["connections"] == found
     assert gurukul.left_behind() == []
+
+
+def test_pairs_across_kernel_nats(gurukul, tmp_path: Path):
+    """The same on kernel NATs with coturn; a machine that cannot have them says why, and what to do instead."""
+    mix = tmp_path / "mix.toml"
+    mix.write_text(HALF)
+    ended = gurukul(
+        "peers", "hardened", "--network", "netns", "--nat-mix", str(mix), "--pairs", "6", "--turn", "none,udp,tls",
+        "--handshake", "6", "--json", "-",
+    )  # fmt: skip
+    assert gurukul.left_behind() == []
+    if why_not := missing():
+        assert (ended.status, why_not in ended.err) == (3, True)
+        return
+    assert ended.status == 0, ended.err
+    found = orjson.loads(ended.out)["targets"][0]["connections"]
+    assert (found["network"], found["contradictions"]) == ("netns", [])
+    assert [(arm["turn"], arm["attempted"]) for arm in found["arms"]] == [("none", 2), ("udp", 2), ("tls", 2)]
+    assert all(arm["connected"] == arm["theory"]["expected"] for arm in found["arms"])
+    assert [arm["connected"] for arm in found["arms"][1:]] == [2, 2]

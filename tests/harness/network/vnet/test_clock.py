@@ -92,3 +92,17 @@ def test_threads_are_waited_for_in_real_time():
         return answer, loop.time() < 3600, held
 
     assert run(main) == ("done", True, False)
+
+
+def test_real_time_can_jump_while_nothing_real_is_under_way():
+    """An hour passes at once inside the block; after it seconds are those of the wall again, and time went on."""
+
+    async def main(loop):
+        begun, on_the_wall = loop.time(), time.monotonic()
+        with loop.clock.virtual_time():
+            await asyncio.sleep(3600)
+        assert loop.clock.held
+        return loop.time() - begun, time.monotonic() - on_the_wall
+
+    passed, waited = run(main, Pace.REAL)
+    assert passed >= 3600 > waited
