@@ -35,10 +35,11 @@ async def running(engine: str, postgres_url: str, folder: Path) -> AsyncIterator
 
 
 async def start(*arguments: str | Path) -> asyncio.subprocess.Process:
-    """Starts the suite."""
+    """Starts the suite, which Ctrl-C interrupts also where these tests run in the background and it is ignored."""
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "conformance", *map(str, arguments),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
