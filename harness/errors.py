@@ -12,12 +12,14 @@ class Trouble(Exception):
     Args:
         what: what is wrong, in a few words, without a full stop.
         remedy: what the reader can do, in the imperative; empty when nothing can be said.
+        excerpt: lines to show below, such as the text that was misread with a mark at the place.
     """
 
-    def __init__(self, what: str, remedy: str = "") -> None:
+    def __init__(self, what: str, remedy: str = "", excerpt: str = "") -> None:
         super().__init__(what, remedy)
         self.what = what
         self.remedy = remedy
+        self.excerpt = excerpt
 
     def __str__(self) -> str:
         return f"{self.what}: {self.remedy}" if self.remedy else self.what

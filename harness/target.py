@@ -67,8 +67,17 @@ class Budgets(_Part):
     """How long after a fault is over the other budgets need not hold yet."""
     session_max_age: float = Field(7200.0, gt=0)
     """After how long a session ends by itself."""
+    generator_lag: float = Field(0.25, gt=0)
+    """How late the load generator's own loop may be at p99 before its figures count for nothing."""
     overtaking: int = Field(16, ge=0)
     """How many later joiners may be matched before an older waiter (a number, not seconds)."""
+
+
+class Thresholds(_Part):
+    """What the figures of every run must hold, beyond being valid."""
+
+    require: tuple[str, ...] = ()
+    """As after `--require`: `join_to_match_ms.p99<200`."""
 
 
 class Target(_Part):
@@ -84,6 +93,7 @@ class Target(_Part):
     identities: Identities = Identities()
     capabilities: Capabilities = Capabilities()
     budgets: Budgets = Budgets()
+    thresholds: Thresholds = Thresholds()
 
     @field_validator("api_url", "supabase_url")
     @classmethod
@@ -103,7 +113,7 @@ _TOP = ("name", "api_url", "supabase_url", "anon_key", "dialect", "time")
 
 
 def load_target(path: Path) -> Target:
-    """Reads a target file (TOML: `[target]`, `[identities]`, `[capabilities]`, `[budgets]`).
+    """Reads a target file (TOML: `[target]`, `[identities]`, `[capabilities]`, `[budgets]`, `[thresholds]`).
 
     Raises:
         Trouble: the file is missing, unreadable, not TOML, or says something that a target file cannot say.
@@ -127,11 +137,11 @@ def parse_target(text: str, origin: str) -> Target:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Trouble(f"{origin} is not valid TOML ({error})", "mend the line that it names") from None
-    unknown = set(data) - {"target", "identities", "capabilities", "budgets"}
+    unknown = set(data) - {"target", "identities", "capabilities", "budgets", "thresholds"}
     if unknown:
         raise Trouble(
             f"{origin} has an unknown section [{min(unknown)}]",
-            "use [target], [identities], [capabilities] and [budgets]",
+            "use [target], [identities], [capabilities], [budgets] and [thresholds]",
         )
     if not isinstance(data.get("target"), dict):
         raise Trouble(f"{origin} has no [target] section", "add one with name, api_url, supabase_url and anon_key")

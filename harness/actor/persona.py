@@ -6,6 +6,8 @@ import hashlib
 import random
 from dataclasses import dataclass
 
+from harness.client.participant import Hears
+
 
 @dataclass(frozen=True)
 class Persona:
@@ -14,6 +16,8 @@ class Persona:
     name: str = "search_and_chat"
     mode: str = "global"
     """The match mode that he joins with: `global` or `buddies_first`."""
+    hears: Hears = "both"
+    """How he learns of his match. Signals reach him by his socket in any case."""
     talk: tuple[float, float] = (4.0, 6.0)
     """From the sight of the match to its end by the offerer: at least, at most."""
     peer_share: float = 0.0

@@ -200,7 +200,7 @@ class VirtualUser:
 
 async def _enter(scene: Scene) -> Participant:
     """A participant with an open socket. Raises as `VirtualUser.enter` does."""
-    participant = await Participant.enter(scene.transport, scene.recorder)
+    participant = await Participant.enter(scene.transport, scene.recorder, hears=scene.persona.hears)
     try:
         await participant.connect()
     except BaseException:

@@ -8,16 +8,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.checkers.connections import connections_of
+from harness.checkers.generator import health_of
 from harness.checkers.judge import split_groups
-from harness.checkers.statistics import quantiles_ms, spread_ms, wilson_95
+from harness.checkers.statistics import quantiles_ms, samples_ms, spread_ms, wilson_95
 from harness.checkers.timeline import sighting_of
 from harness.history.op import Op, Outcome
 from harness.results.connections import Connections
 from harness.results.finding import Judgement, Verdict
+from harness.results.generator import GeneratorHealth
 from harness.results.run import Pairs, TargetFigures, Timeline
+from harness.target import Budgets
 
 _STEPS = 600
 """A timeline has at most so many steps; longer runs get longer steps."""
+
+
+Span = tuple[float, float]
+"""From when to when: seconds of the history's clock."""
 
 
 @dataclass
@@ -25,18 +32,21 @@ class _Measured:
     """What one history holds, before it becomes figures. Times are seconds of the history's clock."""
 
     waits: list[float] = field(default_factory=list)
+    censored: int = 0
     begun: list[float] = field(default_factory=list)
     ended: list[float] = field(default_factory=list)
     births: list[float] = field(default_factory=list)
     correct: int = 0
     offered: list[float] = field(default_factory=list)
+    joins: list[Span] = field(default_factory=list)
+    """Those that were answered, and took effect."""
 
     @property
     def duration(self) -> float:
         return max(0.0, max(self.births) - min(self.begun)) if self.births and self.begun else 0.0
 
 
-def figures(ops: Iterable[Op], judgement: Judgement, name: str) -> TargetFigures:
+def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets = Budgets()) -> TargetFigures:
     """The figures of one target.
 
     Where the history has a part `swarm` (see `judge_groups`), rates, waits and the timeline come from that part alone,
@@ -53,9 +63,11 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str) -> TargetFigures
         for session in finding.sessions
     }
     measured = _measure(swarm or ops, wrong)
+    health = health_of(swarm or ops, budgets)
+    closed = health is not None and health.model == "closed"
     duration = measured.duration
     connections = connections_of(ops)
-    verdict, reason = _concluded(judgement, connections)
+    verdict, reason = _concluded(judgement, connections, health)
     return TargetFigures(
         name=name,
         verdict=verdict,
@@ -67,15 +79,20 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str) -> TargetFigures
         correct_matches_per_s=round(measured.correct / duration, 3) if duration else 0.0,
         violations=judgement.violations,
         unmatched_users=judgement.unmatched_users,
+        join_ms=spread_ms([end - start for start, end in measured.joins]),
         join_to_match_ms=spread_ms(measured.waits),
+        censored_waits=measured.censored,
         join_to_match_quantiles=quantiles_ms(measured.waits),
         pairs=pairs_of(ops),
         connections=connections,
-        offered_per_s=_rate(measured.offered),
-        achieved_per_s=_rate(measured.begun) if measured.offered else None,
+        offered_per_s=None if closed else _rate(measured.offered),
+        achieved_per_s=_rate(measured.begun) if measured.offered and not closed else None,
+        arrivals_dropped=health.dropped if health is not None else 0,
+        generator=health,
         duration=round(duration, 3),
         timeline=_timeline(measured),
         first_witness={result.requirement: result.findings[0] for result in judgement.results if result.findings},
+        samples=_samples(measured, ops),
     )
 
 
@@ -85,16 +102,13 @@ def pairs_of(ops: Iterable[Op]) -> Pairs:
     A pair is connected when two different members say so. It failed at the stage of the member who stopped first; a
     pair of which one member connected and the other said nothing failed at `one-sided`.
     """
-    by_session: dict[str, list[Op]] = {}
-    for op in ops:
-        if op.op == "connect" and op.value.get("id"):
-            by_session.setdefault(str(op.value["id"]), []).append(op)
+    by_session = _attempts(ops)
     times: list[float] = []
     failures: dict[str, int] = {}
     for attempts in by_session.values():
-        joined = [op for op in attempts if op.outcome is Outcome.OK and op.t1 is not None]
-        if len({op.user for op in joined}) >= 2:
-            times.append(max(op.t1 or op.t0 for op in joined) - min(op.t0 for op in joined))
+        span = _connected(attempts)
+        if span is not None:
+            times.append(span[1] - span[0])
             continue
         failed = sorted((op for op in attempts if op.outcome is not Outcome.OK), key=lambda op: op.t1 or math.inf)
         stage = str(failed[0].value.get("stage") or "unknown") if failed else "one-sided"
@@ -110,34 +124,76 @@ def pairs_of(ops: Iterable[Op]) -> Pairs:
     )
 
 
-def _concluded(judgement: Judgement, connections: Connections | None) -> tuple[Verdict, str]:
-    """The judgement's verdict and reason, in doubt where pairs contradict theory.
+def _attempts(ops: Iterable[Op]) -> dict[str, list[Op]]:
+    """The attempts to connect, by session."""
+    by_session: dict[str, list[Op]] = {}
+    for op in ops:
+        if op.op == "connect" and op.value.get("id"):
+            by_session.setdefault(str(op.value["id"]), []).append(op)
+    return by_session
 
-    Such a pair is an error of the harness or of the stack below it. No target is invalid for that, but figures of
-    connections that contain one show nothing, so that a valid history becomes unknown.
+
+def _connected(attempts: Iterable[Op]) -> Span | None:
+    """From the first attempt to the last connection of a pair; None where not both members are connected."""
+    joined = [op for op in attempts if op.outcome is Outcome.OK and op.t1 is not None]
+    if len({op.user for op in joined}) < 2:
+        return None
+    return min(op.t0 for op in joined), max(op.t1 or op.t0 for op in joined)
+
+
+def _samples(measured: _Measured, ops: Iterable[Op]) -> dict[str, tuple[float, ...]]:
+    """The single measurements of each figure of times that has any."""
+    waits = [(end - wait, end) for end, wait in zip(measured.ended, measured.waits, strict=True)]
+    pairs = [span for attempts in _attempts(ops).values() if (span := _connected(attempts))]
+    found = {"join_ms": measured.joins, "join_to_match_ms": waits, "pairs.time_to_connect_ms": pairs}
+    return {name: samples_ms(spans) for name, spans in found.items() if spans}
+
+
+def _concluded(
+    judgement: Judgement, connections: Connections | None, health: GeneratorHealth | None
+) -> tuple[Verdict, str]:
+    """The judgement's verdict and reason, in doubt where pairs contradict theory or the generator measured itself.
+
+    No target is invalid for what the harness or the stack below it did, but figures that contain it show nothing, so
+    that a valid history becomes unknown.
     """
-    found = connections.contradictions if connections is not None else ()
-    if not found:
+    doubts = [_contradicted(connections), health.trouble if health is not None else ""]
+    doubt = "; ".join(filter(None, doubts))
+    if not doubt:
         return judgement.verdict, judgement.reason
-    pairs = "1 pair contradicts" if len(found) == 1 else f"{len(found)} pairs contradict"
-    doubt = f"{pairs} the theory of NATs, which is an error of the harness or of the stack below it, not of the target"
     verdict = Verdict.UNKNOWN if judgement.verdict is Verdict.VALID else judgement.verdict
     return verdict, f"{doubt}; {judgement.reason}" if verdict is Verdict.UNKNOWN else f"{judgement.reason}; {doubt}"
+
+
+def _contradicted(connections: Connections | None) -> str:
+    """That pairs contradict theory; empty where none does."""
+    found = connections.contradictions if connections is not None else ()
+    if not found:
+        return ""
+    pairs = "1 pair contradicts" if len(found) == 1 else f"{len(found)} pairs contradict"
+    return f"{pairs} the theory of NATs, which is an error of the harness or of the stack below it, not of the target"
 
 
 def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
     """One pass over the ops in the order of their ends: waits of users, first sights of sessions."""
     measured = _Measured()
     waiting: dict[str, float] = {}
+    left: dict[str, float] = {}
     seen: set[tuple[str, str]] = set()
     born: dict[str, float] = {}
     for op in sorted(ops, key=lambda op: (op.t1 if op.t1 is not None else math.inf, op.t0)):
         if op.op == "join" and op.outcome is not Outcome.FAIL:
             start = op.t0 if op.due is None else op.due
             waiting.setdefault(op.user, start)
+            left.pop(op.user, None)
             measured.begun.append(op.t0)
+            if op.outcome is Outcome.OK and op.t1 is not None:
+                measured.joins.append((op.t0, op.t1))
             if op.due is not None:
                 measured.offered.append(op.due)
+        if op.op == "leave" and op.outcome is not Outcome.FAIL and op.user in waiting:
+            left[op.user] = waiting.pop(op.user)
+            measured.censored += 1
         sight = sighting_of(op)
         if sight is None:
             continue
@@ -145,9 +201,13 @@ def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
         if (op.user, sight.session) not in seen:
             seen.add((op.user, sight.session))
             since = waiting.pop(op.user, None)
+            if since is None and op.user in left:  # he was matched before he left, and heard of it after
+                since, measured.censored = left[op.user], measured.censored - 1
+            left.pop(op.user, None)
             if since is not None:
                 measured.waits.append(max(0.0, sight.known - since))
                 measured.ended.append(sight.known)
+    measured.censored += len(waiting)
     measured.births = sorted(born.values())
     measured.correct = sum(session not in wrong for session in born)
     return measured

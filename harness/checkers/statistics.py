@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from hdrh.histogram import HdrHistogram
 
@@ -13,6 +13,8 @@ from harness.results.run import Quantile
 from harness.results.spread import Spread
 
 _HIGHEST_US = 3_600_000_000
+_SAMPLES = 1000
+"""So many measurements of a figure are kept, for comparing."""
 _PERCENTS = (0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 
 
@@ -21,8 +23,8 @@ def spread_ms(seconds: Sequence[float]) -> Spread:
     if not seconds:
         return Spread()
     histogram = _histogram(seconds)
-    p50, p95, p99, top = (_ms(histogram.get_value_at_percentile(percent)) for percent in (50.0, 95.0, 99.0, 100.0))
-    return Spread(count=len(seconds), p50=p50, p95=p95, p99=p99, max=top)
+    p50, p90, p95, p99, top = (_ms(histogram.get_value_at_percentile(p)) for p in (50.0, 90.0, 95.0, 99.0, 100.0))
+    return Spread(count=len(seconds), p50=p50, p90=p90, p95=p95, p99=p99, max=top)
 
 
 def quantiles_ms(seconds: Sequence[float]) -> tuple[Quantile, ...]:
@@ -31,6 +33,13 @@ def quantiles_ms(seconds: Sequence[float]) -> tuple[Quantile, ...]:
         return ()
     histogram = _histogram(seconds)
     return tuple(Quantile(percent=p, at_most_ms=_ms(histogram.get_value_at_percentile(p))) for p in _PERCENTS)
+
+
+def samples_ms(spans: Iterable[tuple[float, float]]) -> tuple[float, ...]:
+    """How long these spans took, in milliseconds, in the order of their beginnings; of more than 1,000 so many."""
+    seconds = [end - start for start, end in sorted(spans)]
+    count = min(len(seconds), _SAMPLES)
+    return tuple(round(seconds[n * len(seconds) // count] * 1000, 3) for n in range(count))
 
 
 def level(values: Sequence[float], worst: Callable[[Sequence[float]], float]) -> Level:

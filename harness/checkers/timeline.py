@@ -237,7 +237,7 @@ def sort_history(ops: Iterable[Op], budgets: Budgets, capabilities: Capabilities
     ends: dict[str, list[Effect]] = {}
     drains: list[Op] = []
     kinds: dict[str, list[Op]] = {}
-    ordered = sorted(ops, key=lambda op: op.t0)
+    ordered = sorted((op for op in ops if op.op != "generator"), key=lambda op: op.t0)
     for op in ordered:
         if op.op == "drain":
             drains.append(op)

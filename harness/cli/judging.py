@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
+from harness.cli.conclusion import EXPECTED
 from harness.history.op import Op
 from harness.results.run import TargetFigures
 from harness.results.store import StoredRun
+from harness.results.thresholds import parse_all
 from harness.target import Budgets, Capabilities, Target
 
 
@@ -19,6 +21,7 @@ class Kept(TypedDict):
     budgets: dict[str, Budgets]
     capabilities: Capabilities
     fresh_users: bool
+    require: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,13 @@ class Terms:
     capabilities: Capabilities = Capabilities()
     complete: bool = True
     fresh_users: bool = True
+    require: tuple[str, ...] = ()
+    """Thresholds that the figures must hold; of several targets not those that are there to fail."""
+
+    def budgets_of(self, target: str) -> Budgets:
+        """The budgets of one target; the default ones where it has none."""
+        only = next(iter(self.budgets.values())) if len(self.budgets) == 1 else None
+        return self.budgets.get(target) or only or Budgets()
 
     def kept(self) -> Kept:
         """The terms as a run keeps them: nothing in it may be secret."""
@@ -37,19 +47,27 @@ class Terms:
             budgets=dict(self.budgets),
             capabilities=self.capabilities.model_copy(update={"database_url": "", "crash": ""}),
             fresh_users=self.fresh_users,
+            require=self.require,
         )
 
     @classmethod
     def of_run(cls, run: StoredRun) -> Terms:
         """The terms that a stored run keeps."""
-        return cls(run.budgets, run.capabilities, complete=not run.interrupted, fresh_users=run.fresh_users)
+        return cls(
+            run.budgets,
+            run.capabilities,
+            complete=not run.interrupted,
+            fresh_users=run.fresh_users,
+            require=run.require,
+        )
 
     @classmethod
-    def of(cls, target: Target, *, complete: bool = True) -> Terms:
-        """The terms that a target file sets."""
+    def of(cls, target: Target, *, complete: bool = True, require: Sequence[str] = ()) -> Terms:
+        """The terms that a target file sets, and what is required beyond it."""
         return cls(
-            {target.name: target.budgets}, target.capabilities, complete, fresh_users=target.identities.mode != "fixed"
-        )
+            {target.name: target.budgets}, target.capabilities, complete,
+            fresh_users=target.identities.mode != "fixed", require=(*target.thresholds.require, *require),
+        )  # fmt: skip
 
 
 def judged(ops: list[Op], terms: Terms) -> tuple[TargetFigures, ...]:
@@ -62,7 +80,18 @@ def judged(ops: list[Op], terms: Terms) -> tuple[TargetFigures, ...]:
     by_target: dict[str, list[Op]] = {}
     for (target, _), group in split_groups(ops).items():
         by_target.setdefault(target, []).extend(group)
-    return tuple(figures(by_target[name], judgement, name) for name, judgement in judgements.items())
+    found = []
+    for name, judgement in judgements.items():
+        measured = figures(by_target[name], judgement, name, terms.budgets_of(name))
+        to_fail = len(judgements) > 1 and name in EXPECTED
+        found.append(measured if to_fail else with_thresholds(measured, terms.require))
+    return tuple(found)
+
+
+def with_thresholds(measured: TargetFigures, require: Sequence[str]) -> TargetFigures:
+    """The figures with what they say to each threshold. Raises Trouble where one cannot be read."""
+    thresholds = [threshold for text in require for threshold in parse_all(text)]
+    return measured.model_copy(update={"thresholds": tuple(threshold.result(measured) for threshold in thresholds)})
 
 
 def collected(parts: list[Path], into: Path) -> list[Op]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli import options
+from harness.cli.require import spread
 from harness.cli.running import Exit, guarded, run, say
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
 @app.command()
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="The short form, about two minutes.")] = False,
+    require: options.Require = None,
     seed: options.Seed = options.DEFAULT_SEED,
     database_url: options.DatabaseUrl = "",
     results: options.Results = options.DEFAULT_RESULTS,
@@ -34,12 +36,12 @@ def bench(
 ) -> int:
     """Measure both engines, side by side: conformance, swarm and peers. This is the main job.
 
-    Exit status: 0 hardened is valid and documented fails as expected, 1 hardened is invalid, 2 too little contention to
-    say, 3 trouble of our own.
+    Exit status: 0 hardened is valid and documented fails as expected, 1 hardened is invalid or breaks a threshold of
+    --require, 2 too little contention to say, 3 trouble of our own.
     """
     from harness.cli.bench import bench as verb
 
-    return run(verb(quick, seed, database_url, results, json, html, verbose))
+    return run(verb(quick, seed, database_url, results, json, html, verbose, require or ()))
 
 
 @app.command()
@@ -118,18 +120,40 @@ def conform(
 def swarm(
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="The name of a locustfile: search_and_chat.")],
     target: options.TargetArgument,
-    users: Annotated[int, typer.Option(min=1, help="At most so many arrive.")] = 200,
-    rate: Annotated[float, typer.Option(min=0.001, help="Users per second.")] = 20.0,
+    arrivals: Annotated[
+        str,
+        typer.Option(
+            metavar="SCHEDULE",
+            help="How users come, open: constant, poisson, burst, ramp, step, spike or trace, for example "
+            "ramp:1..50/s@60s (docs/swarms.md). Without it as the scenario says, else poisson.",
+        ),
+    ] = "",
+    closed: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="USERS", help="So many users at once, and the next when one is through; not open."),
+    ] = None,
+    users: Annotated[
+        int | None, typer.Option(min=1, help="At most so many arrive; 200 where nothing else ends the arrivals.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.001, help="Users per second, where the schedule names no rate.")] = 20.0,
     duration: Annotated[
         float | None, typer.Option(min=0.001, metavar="SECONDS", help="Nobody is due after so many seconds.")
     ] = None,
-    arrivals: Annotated[
-        str, typer.Option(help="How they come: constant, poisson, or burst:SIZE/WINDOWs@EVERYs.")
-    ] = "poisson",
+    at_once: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="USERS", help="So much room: who is due and finds none is late, or dropped."),
+    ] = None,
+    talk: Annotated[
+        str, typer.Option(metavar="MIN:MAX", help="Seconds from the match to hanging up; as the scenario says.")
+    ] = "",
+    patience: Annotated[
+        float | None, typer.Option(min=0.001, metavar="SECONDS", help="Who is not matched by then leaves.")
+    ] = None,
     peer_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the sessions with real WebRTC peers.")
-    ] = 0.0,
-    processes: Annotated[int, typer.Option(min=1, help="Load generators.")] = 1,
+        float | None, typer.Option(min=0, max=1, help="Share of the sessions with real WebRTC peers; the scenario's.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Load generators, about one for each core to spare.")] = 1,
+    require: options.Require = None,
     seed: options.Seed = options.DEFAULT_SEED,
     database_url: options.DatabaseUrl = "",
     results: options.Results = options.DEFAULT_RESULTS,
@@ -137,15 +161,19 @@ def swarm(
     html: options.Html = None,
     verbose: options.Verbose = 0,
 ) -> int:
-    """Send many users through a target, arriving when they are due, and judge what they saw."""
-    from harness.cli.swarm import swarm as verb
-    from harness.load.swarm import SwarmPlan
+    """Send many users through a target, arriving when they are due, and judge what they saw.
 
-    plan = SwarmPlan(
-        scenario, users, arrivals=arrivals, rate=rate, duration=duration, seed=seed, processes=processes,
-        peer_share=peer_share,
+    Exit status: 0 valid, and every threshold of --require holds; 1 invalid, or a threshold is broken; 2 unknown (too
+    little was seen, the run was interrupted, or the generator could not keep up); 3 trouble of our own.
+    """
+    from harness.cli.swarm import planned
+    from harness.cli.swarm import swarm as verb
+
+    plan = planned(
+        scenario, users, arrivals=arrivals, closed=closed, rate=rate, duration=duration, seed=seed, at_once=at_once,
+        talk=talk, patience=patience, processes=processes, peer_share=peer_share,
     )  # fmt: skip
-    return run(verb(plan, target, database_url, results, json, html, verbose))
+    return run(verb(plan, target, database_url, results, json, html, verbose, require or ()))
 
 
 @app.command()
@@ -171,6 +199,7 @@ def peers(
     handshake: Annotated[
         float | None, typer.Option(min=0.1, metavar="SECONDS", help="How long a peer tries to connect.")
     ] = None,
+    require: options.Require = None,
     seed: options.Seed = options.DEFAULT_SEED,
     database_url: options.DatabaseUrl = "",
     results: options.Results = options.DEFAULT_RESULTS,
@@ -185,7 +214,7 @@ def peers(
 
     arms = tuple(arm.strip() for given in turn or () for arm in given.split(","))
     plan = PeersPlan(pairs, network, nat_mix, arms, concurrency, handshake, seed)
-    return run(verb(plan, target, database_url, results, json, html, verbose), loop=loop_for(network))
+    return run(verb(plan, target, database_url, results, json, html, verbose, require or ()), loop=loop_for(network))
 
 
 @app.command()
@@ -246,13 +275,102 @@ def report(
     return verb(stored, html)
 
 
+@app.command()
+def compare(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="The run that is compared with: folder or run.json.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The run that is compared.")],
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option("--fail-on", metavar="worse|better|unknown", help="Exit with 1 where the verdict is this."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, metavar="SHARE", help="A time or rate that moved by less is no difference.")
+    ] = 0.25,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="NAME", help="What need not match: cpu, kernel, … (docs/comparing.md)."),
+    ] = None,
+    json: options.Json = "",
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a comment.")] = None,
+) -> int:
+    """Compare two stored runs: each figure better, worse, or no difference, with the interval that says so.
+
+    Exit status: 0, or 1 for what --fail-on names, 2 where nothing could be compared, 3 for runs that must not be.
+    """
+    from harness.cli.compare import compared
+
+    return compared(
+        base, new, fail_on=fail_on or (), tolerance=tolerance, ignore=ignore or (), json=json, markdown=markdown
+    )
+
+
+@app.command()
+def claims(
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="ID", help="Test these claims alone: --only lock-hold.")
+    ] = None,
+    stored: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN", help="Show a stored run of claims; measure nothing.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The short form, with fewer trials.")] = False,
+    seed: options.Seed = options.DEFAULT_SEED,
+    database_url: options.DatabaseUrl = "",
+    results: options.Results = options.DEFAULT_RESULTS,
+    json: options.Json = "",
+    html: options.Html = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the table as Markdown, as results/claims.md is.")
+    ] = None,
+    verbose: options.Verbose = 0,
+) -> int:
+    """Test the design document's own figures and promises, one by one, on both engines.
+
+    Exit status: 0 every experiment could be made (whatever became of the claims), 2 some could not, or interrupted,
+    3 trouble of our own.
+    """
+    from harness.cli.claims.command import again
+    from harness.cli.claims.command import claims as verb
+
+    if stored is not None:
+        return again(stored, json=json, html=html, markdown=markdown)
+    return run(
+        verb(
+            only or (), quick=quick, seed=seed, database_url=database_url, results=results,
+            json=json, html=html, markdown=markdown, verbose=verbose,
+        )
+    )  # fmt: skip
+
+
+@app.command()
+def export(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run; for otava also several, a history.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", metavar="FORMAT", help="github-benchmark, bencher, otava, openmetrics, junit, markdown or badge."
+        ),
+    ],
+    better: Annotated[
+        str,
+        typer.Option(metavar="smaller|bigger", help="Which figures github-benchmark gets: its tool takes one sort."),
+    ] = "smaller",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; standard output unless said.")
+    ] = None,
+) -> int:
+    """Write stored runs in the format of another tool; figures that are void are left out."""
+    from harness.cli.export import export as verb
+
+    return verb(runs, to, better, output)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
 
     def verb() -> int:
         try:
-            return int(app(args=given or ["--help"], prog_name="gurukul", standalone_mode=False) or 0)
+            return int(app(args=spread(given) or ["--help"], prog_name="gurukul", standalone_mode=False) or 0)
         except typer.TyperException as error:  # an unknown verb or option, a value out of range
             say(f"error: {error.format_message().rstrip('.')}: see gurukul --help")
             return Exit.TROUBLE

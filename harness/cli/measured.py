@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.cli.conclusion import conclude
 from harness.cli.judging import Kept, Terms, collected, judged
 from harness.cli.targets import Opened
@@ -18,10 +20,14 @@ class Measured(Kept):
     targets: tuple[TargetFigures, ...]
 
 
-def concluded(there: Opened | None, folder: RunFolder, *, interrupted: bool) -> Measured:
+def concluded(there: Opened | None, folder: RunFolder, *, interrupted: bool, require: Sequence[str] = ()) -> Measured:
     """Merges what the generators left in the run's folder and judges it by the target's terms."""
     ops = collected(sorted(folder.path.glob("history.*.ndjson")), folder.history_file)
-    terms = Terms.of(there.target, complete=not interrupted) if there is not None else Terms(complete=False)
+    terms = (
+        Terms.of(there.target, complete=not interrupted, require=require)
+        if there is not None
+        else Terms(complete=False)
+    )
     targets = judged(ops, terms)
     verdict, reason = conclude(targets, interrupted=interrupted)
     return Measured(verdict=verdict, reason=reason, targets=targets, **terms.kept())

@@ -24,6 +24,14 @@ DatabaseUrl = Annotated[
     ),
 ]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")]
+Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="EXPR...",
+        help="What the figures must hold, or the exit status is 1: 'matches_per_s>500' 'join_to_match_ms.p99<200' "
+        "'violations==0'. Names: docs/swarms.md.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="The seed of everything that is drawn by lot.")]
 
 DEFAULT_SEED = 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.cli.running import EXIT_OF, Exit, say
 from harness.errors import Trouble
+from harness.report.rows import figures_of
 from harness.results.finding import Verdict
 from harness.results.run import ConformRun, ConformSetRun, dump_run
 from harness.results.store import RunFolder, StoredRun, write_text
@@ -55,11 +56,12 @@ def write_json(run: StoredRun, json: str) -> None:
 
 
 def exit_status(run: StoredRun) -> Exit:
-    """0 valid, 1 invalid, 2 unknown, 3 our own trouble."""
+    """0 valid, 1 invalid or valid with a broken threshold, 2 unknown (its figures are void), 3 our own trouble."""
     if isinstance(run, ConformSetRun):
         return min((exit_status(one) for one in run.conformance), key=_WORST.index)
     if isinstance(run.verdict, Verdict):
-        return EXIT_OF[run.verdict]
+        broken = any(not threshold.held for target in figures_of(run) for threshold in target.thresholds)
+        return Exit.INVALID if broken and run.verdict is Verdict.VALID else EXIT_OF[run.verdict]
     if isinstance(run, ConformRun) and run.verdict == "unknown" and not run.interrupted:
         errors = any(result.status == "error" for result in run.requirements)
         return Exit.TROUBLE if errors else Exit.UNKNOWN

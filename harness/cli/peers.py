@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from harness.cli.folder import run_folder
 from harness.cli.measured import concluded
 from harness.cli.output import publish
 from harness.cli.progress import Progress
+from harness.cli.require import required
 from harness.cli.targets import Opened, checked, opened
 from harness.results.fingerprint import take_fingerprint
 from harness.results.run import PeersRun
@@ -33,10 +34,11 @@ def loop_for(network: str) -> asyncio.AbstractEventLoop | None:
 
 
 async def peers(
-    plan: PeersPlan, target: str, database_url: str, results: Path, json: str, html: Path | None, verbose: int
-) -> int:
+    plan: PeersPlan, target: str, database_url: str, results: Path, json: str, html: Path | None, verbose: int,
+    require: Sequence[str] = (),
+) -> int:  # fmt: skip
     """Runs the pairs, stores and shows what came of them; returns the exit status."""
-    checked(target, database_url=database_url)
+    require = required(require, checked(target, database_url=database_url))
     plan.checked()
     fingerprint = take_fingerprint(seed=plan.seed, settings=_settings(plan))
     there: Opened | None = None
@@ -51,7 +53,7 @@ async def peers(
                     await run_peers(there, folder, progress, plan, population)
         except asyncio.CancelledError:
             interrupted = True
-        measured = concluded(there, folder, interrupted=interrupted)
+        measured = concluded(there, folder, interrupted=interrupted, require=require)
         run = PeersRun(fingerprint=fingerprint, interrupted=interrupted, **measured)
         return publish(run, folder, json=json, html=html)
 

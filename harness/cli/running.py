@@ -82,6 +82,8 @@ def guarded(verb: Callable[[], int]) -> int:
         return verb()
     except Trouble as trouble:
         say(f"error: {trouble}")
+        if trouble.excerpt:
+            sys.stderr.write(f"{trouble.excerpt}\n")
     except KeyboardInterrupt:
         say(INTERRUPTED)
         return Exit.UNKNOWN

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.cli.folder import run_folder
 from harness.cli.measured import concluded
 from harness.cli.output import publish
 from harness.cli.progress import Progress
+from harness.cli.require import required
 from harness.cli.targets import Opened, checked, opened
 from harness.errors import Trouble
 from harness.results.fingerprint import take_fingerprint
@@ -20,31 +22,59 @@ if TYPE_CHECKING:
     from harness.load.swarm import SwarmPlan, SwarmProgress, SwarmResult
 
 
-async def swarm(
-    plan: SwarmPlan, target: str, database_url: str, results: Path, json: str, html: Path | None, verbose: int
-) -> int:
-    """Runs a swarm, stores and shows what came of it; returns the exit status."""
-    from harness.load.arrivals import schedule
-    from harness.load.swarm import scenarios
+_USERS = 200
+"""So many arrive where nothing else ends the arrivals."""
 
-    if plan.scenario not in scenarios():
-        raise Trouble(f"there is no scenario {plan.scenario}", f"choose one of {', '.join(scenarios())}")
-    checked(target, database_url=database_url)
-    schedule(plan.arrivals, users=plan.users, rate=plan.rate, duration=plan.duration, seed=plan.seed)
+
+def planned(
+    scenario: str,
+    users: int | None,
+    *,
+    arrivals: str,
+    closed: int | None,
+    duration: float | None,
+    talk: str,
+    **more: Any,
+) -> SwarmPlan:
+    """The plan that the command line means.
+
+    Raises:
+        Trouble: no such scenario, a schedule that says nothing, or options that do not fit together.
+    """
+    from harness.load.arrivals import ends_by_itself
+    from harness.load.settings import talk_of
+    from harness.load.swarm import SwarmPlan, arrivals_of, scenarios
+
+    if scenario not in scenarios():
+        raise Trouble(f"there is no scenario {scenario}", f"choose one of {', '.join(scenarios())}")
+    if closed is not None and arrivals:
+        raise Trouble(f"--closed {closed} and --arrivals {arrivals} exclude each other", "leave one of them out")
+    text = f"closed:{closed}" if closed is not None else arrivals or arrivals_of(scenario) or "poisson"
+    if users is None and duration is None and not ends_by_itself(text):
+        users = _USERS
+    return SwarmPlan(scenario, users, arrivals=text, duration=duration, talk=talk_of(talk), **more)
+
+
+async def swarm(
+    plan: SwarmPlan, target: str, database_url: str, results: Path, json: str, html: Path | None, verbose: int,
+    require: Sequence[str] = (),
+) -> int:  # fmt: skip
+    """Runs a swarm, stores and shows what came of it; returns the exit status."""
+    from harness.load.swarm import schedule_of
+
+    require = required(require, checked(target, database_url=database_url))
+    schedule_of(plan)
     fingerprint = take_fingerprint(seed=plan.seed, settings=settings_of(plan))
     there: Opened | None = None
-    dropped, interrupted = 0, False
+    interrupted = False
     with run_folder(results, "swarm") as folder:
         try:
             with Progress(verbose) as progress:
                 async with opened(target, folder, progress, time="real", database_url=database_url) as there:
-                    dropped = (await swarm_part(plan, there, folder, progress)).dropped
+                    await swarm_part(plan, there, folder, progress)
         except asyncio.CancelledError:
             interrupted = True
-        measured = concluded(there, folder, interrupted=interrupted)
-        measured["targets"] = tuple(
-            target.model_copy(update={"arrivals_dropped": dropped}) for target in measured["targets"]
-        )
+        measured = concluded(there, folder, interrupted=interrupted, require=require)
         run = SwarmRun(fingerprint=fingerprint, interrupted=interrupted, scenario=plan.scenario, **measured)
         return publish(run, folder, json=json, html=html)
 
@@ -61,7 +91,8 @@ async def swarm_part(plan: SwarmPlan, there: Opened, folder: RunFolder, progress
             + (f", {now.dropped} dropped" if now.dropped else "")
         )
 
-    with progress.stage(f"{name}: swarm", f"{plan.users} users are coming") as stage:
+    coming = "users are coming" if plan.users is None else f"{plan.users} users are coming"
+    with progress.stage(f"{name}: swarm", coming) as stage:
         return await run_swarm(plan, there.target, folder.path, name=f"{name}.swarm", progress=told)
 
 

@@ -32,6 +32,9 @@ class JoinReply:
         return 200 <= self.status < 300
 
 
+Hears = Literal["both", "push", "poll"]
+"""How a user learns of his match, as far as the target offers it: both ways, as the document's client, or one alone."""
+
 _STANDS = 3.0
 """Times the `notify` budget that a subscription may take to stand."""
 
@@ -43,9 +46,13 @@ class Participant:
     order (section 14; PROTOCOL 4), and `close` at the end.
     """
 
-    def __init__(self, transport: Transport, recorder: Recorder, account: Account, device: str) -> None:
+    def __init__(
+        self, transport: Transport, recorder: Recorder, account: Account, device: str, hears: Hears = "both"
+    ) -> None:
         self.account = account
         self._target = transport.target
+        self._pushed = transport.target.capabilities.push and hears != "poll"
+        self._polls = transport.target.capabilities.poll and hears != "push"
         self._dialect = transport.dialect
         self._recorder = UserRecorder(recorder, account.user, device)
         self._search = Search(self._recorder)
@@ -58,7 +65,12 @@ class Participant:
 
     @classmethod
     async def enter(
-        cls, transport: Transport, recorder: Recorder, device: str = "d1", identity: Identity | None = None
+        cls,
+        transport: Transport,
+        recorder: Recorder,
+        device: str = "d1",
+        identity: Identity | None = None,
+        hears: Hears = "both",
     ) -> Self:
         """Signs a user up, or in, by the target's identities.
 
@@ -67,12 +79,13 @@ class Participant:
             recorder: takes the ops.
             device: names this device of the user in the history.
             identity: credentials, or another participant's `account` for a second device of the same user.
+            hears: how he learns of his match.
 
         Raises:
             Trouble: the target's settings or the target file cannot give us a user.
             NotAdmitted: this one sign-in failed.
         """
-        return cls(transport, recorder, await transport.dialect.sign_in(identity), device)
+        return cls(transport, recorder, await transport.dialect.sign_in(identity), device, hears)
 
     @property
     def user(self) -> str:
@@ -105,9 +118,9 @@ class Participant:
         """Asks to be told of new sessions of this user. Returns with the target's first answer.
 
         The moment when the database subscription stands is recorded when it comes (`subscribe {topic, reply, ready}`).
-        Nothing happens where the target offers no push.
+        Nothing happens where the target offers no push, or the user hears none.
         """
-        if not self._target.capabilities.push or self._watch is not None:
+        if not self._pushed or self._watch is not None:
             return
         await self.connect()
         if self._link is not None:
@@ -151,7 +164,7 @@ class Participant:
             wait_out_limits: False returns a 429 at once.
         """
         self._search.begin()
-        if not self._target.capabilities.poll:  # who cannot ask must listen before he joins
+        if not self._polls:  # who cannot ask must listen before he joins
             await self.subscribe_matches()
             await self._search.stands(_STANDS * self._target.budgets.notify)
 
@@ -173,9 +186,9 @@ class Participant:
         """Asks for an active session of this user, as the document's fallback does. None also where the call failed.
 
         What it shows counts as the match of the last join, unless there is one already. Where the target offers no
-        poll, that match is looked at by its id, and no match is none.
+        poll, or the user makes none, that match is looked at by its id, and no match is none.
         """
-        if not self._target.capabilities.poll:
+        if not self._polls:
             told = self._search.match
             seen = None if told is None else await self.look(told.id)
             return seen if seen is not None and seen.active else None
@@ -206,7 +219,7 @@ class Participant:
         the subscription then stays, and another call goes on waiting.
         """
         loop = asyncio.get_running_loop()
-        interval = self._target.budgets.poll_interval if self._target.capabilities.poll else patience
+        interval = self._target.budgets.poll_interval if self._polls else patience
         deadline = loop.time() + patience
         next_poll = loop.time() + interval
         while True:

@@ -51,6 +51,7 @@ class Op:
     - fetch: `{id, rows, session}`, all messages of a session and its row, so that none is missed
     - connect: `{id, role, stage, path, times}`, and `{network, nat, turn}` where the user lives and what arm he is in
     - mix: `{name, shares}`, what the kinds of NAT were drawn from; relay: `{turn, bytes}`, what the relays carried
+    - generator: what a load generator noted of itself so far (`harness.checkers.generator`)
     - drain: `{}` from the last arrival to the end of waiting; fault: `{kind}` until it is over
 
     where `session` is `{id, user1, user2, status, offerer}`.

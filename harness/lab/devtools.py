@@ -75,20 +75,53 @@ class DevTools:
         if (future := self._waiting.get(message.get("id", 0))) is not None:
             if not future.done():
                 future.set_result(message)
-        elif message.get("method") == "Runtime.bindingCalled" and message["params"]["name"] == TELL:
-            page = self._pages.get(message.get("sessionId", ""))
-            if page is not None:
-                page.told.put_nowait(orjson.loads(message["params"]["payload"]))
+        elif (page := self._pages.get(message.get("sessionId", ""))) is not None:
+            page.take(str(message.get("method")), message.get("params", {}))
 
 
 class DevToolsPage:
-    """One page, for `harness.peer.chromium`."""
+    """One page: for `harness.peer.chromium`, or to look at what somebody else made."""
 
     def __init__(self, tools: DevTools, target: str, session: str) -> None:
         self.told: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
+        self.asked: list[str] = []
+        """The URLs that the page asked for since it was opened, its own among them."""
+        self._loaded = asyncio.Event()
         self._tools = tools
         self._target = target
         self._session = session
+
+    def take(self, method: str, params: Mapping[str, Any]) -> None:
+        """An event of the protocol."""
+        if method == "Runtime.bindingCalled" and params["name"] == TELL:
+            self.told.put_nowait(orjson.loads(params["payload"]))
+        elif method == "Network.requestWillBeSent":
+            self.asked.append(params["request"]["url"])
+        elif method == "Page.loadEventFired":
+            self._loaded.set()
+
+    async def open(self, url: str) -> None:
+        """Opens a URL in this page, and waits until it is loaded; our own script is gone then.
+
+        Raises:
+            Trouble: it cannot be opened, or is not loaded in time.
+        """
+        await self.command("Page.enable")
+        await self.command("Network.enable")
+        self.asked.clear()
+        self._loaded.clear()
+        failed = (await self.command("Page.navigate", url=url)).get("errorText")
+        if failed:
+            raise Trouble(f"the browser cannot open {url} ({failed})", "check the address")
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                await self._loaded.wait()
+        except TimeoutError:
+            raise Trouble(f"the browser does not load {url}", "look into its log") from None
+
+    async def command(self, method: str, **params: Any) -> Any:
+        """A command of the protocol to this page; its result. Raises Trouble as `DevTools.command` does."""
+        return await self._tools.command(method, self._session, **params)
 
     async def event(self) -> Mapping[str, Any]:
         """The next event that the page told."""
@@ -101,9 +134,7 @@ class DevToolsPage:
 
     async def evaluate(self, expression: str) -> Any:
         """Runs a script and waits for its promise. Raises PageRefused when it throws."""
-        answer = await self._tools.command(
-            "Runtime.evaluate", self._session, expression=expression, awaitPromise=True, returnByValue=True
-        )
+        answer = await self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         if (thrown := answer.get("exceptionDetails")) is not None:
             said = thrown.get("exception", {}).get("description") or thrown.get("text", "")
             raise PageRefused(said.partition("\n")[0])

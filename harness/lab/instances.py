@@ -24,12 +24,14 @@ class Instances:
         target: all of them, behind one address.
         database_url: the database that they share, for evidence level E2.
         pids: the process id of each.
+        urls: of each server by itself (of one where the instances are its workers).
     """
 
-    def __init__(self, target: Target, database_url: str, pids: Sequence[int]) -> None:
+    def __init__(self, target: Target, database_url: str, pids: Sequence[int], urls: Sequence[str] = ()) -> None:
         self.target = target
         self.database_url = database_url
         self.pids = tuple(pids)
+        self.urls = tuple(urls)
         self.killed: set[int] = set()
         """Process ids of those that `kill` has ended."""
 
@@ -80,7 +82,9 @@ async def running_instances(
         start(engine, database_url, folder, count, chosen) as (servers, url),
     ):
         pids = servers[0].workers if one_port else [server.pid for server in servers]
-        running = Instances(_behind(url, servers[0], time, budgets), database_url, pids)
+        running = Instances(
+            _behind(url, servers[0], time, budgets), database_url, pids, [server.url for server in servers]
+        )
         yield running
         for server in servers:
             status = server.warden.exit_status()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import gevent
@@ -12,25 +12,27 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from harness.actor.journey import Journey, Span
-from harness.actor.persona import Persona
 from harness.actor.scene import Scene
 from harness.client.participant import Transport, probe
 from harness.errors import Trouble
 from harness.history.journal import Journal
+from harness.history.op import Via
 from harness.history.recorder import Recorder
-from harness.load.arrivals import Arrival, schedule
+from harness.load.arrivals import Schedule, schedule
 from harness.load.bridge import Bridge
-from harness.load.crowd import Crowd
+from harness.load.crowd import Crowd, Weighted
 from harness.load.reporting import Reporting
 from harness.load.settings import SwarmSettings
 from harness.load.telling import Tally, Teller
 from harness.load.together import Together
+from harness.load.watch import LoopWatch
 from harness.network.loopback import Loopback
 from harness.target import Target
 
 log = logging.getLogger(__name__)
 
 _TELL_EVERY = 0.5
+_NOTE_EVERY = 5.0
 _CLOSING = 20.0
 """How long cut-off journeys may take to close their sockets, in seconds."""
 
@@ -41,15 +43,13 @@ class Generator:
     Args:
         environment: Locust's.
         settings: from the command line.
-        persona: what the users play; the settings replace its talk time and its share of real peers.
+        mix: what the users play, each persona with its weight; settings that are given replace what personas say.
     """
 
-    def __init__(self, environment: Environment, settings: SwarmSettings, persona: Persona) -> None:
+    def __init__(self, environment: Environment, settings: SwarmSettings, mix: Sequence[Weighted]) -> None:
         self._environment = environment
         self._settings = settings
-        self._persona = replace(
-            persona, talk=settings.talk, peer_share=settings.peer_share, patience=settings.patience or persona.patience
-        )
+        self._mix = [(settings.told(persona), weight) for persona, weight in mix]
         self._worker, self._workers = _place(environment)
         self._teller = Teller(settings.tell_fd, self._worker)
         self._bridge = Bridge()
@@ -61,6 +61,9 @@ class Generator:
         self._transport: Transport | None = None
         self._recorder: Recorder | None = None
         self._crowd: Crowd | None = None
+        self._watch = LoopWatch()
+        self._watching: asyncio.Task[None] | None = None
+        self._noting: asyncio.Task[None] | None = None
         self._running = False
 
     def start(self) -> None:
@@ -120,7 +123,7 @@ class Generator:
         crowd = self._crowd
         try:
             if crowd is not None:
-                self._bridge.run(lambda: crowd.supervise(self._together.everybody_in))
+                self._bridge.run(lambda: crowd.supervise(self._everybody_in))
         except Trouble as trouble:
             self.give_up(trouble)
         else:
@@ -131,7 +134,7 @@ class Generator:
             self._teller.tally(self._crowd.tally if self._crowd is not None else Tally())
             gevent.sleep(_TELL_EVERY)
 
-    def _arrivals(self) -> tuple[Arrival, ...]:
+    def _arrivals(self) -> Schedule:
         given = self._settings
         plan = schedule(given.arrivals, users=given.users, rate=given.rate, duration=given.duration, seed=given.seed)
         return plan.share(self._worker, self._workers)
@@ -146,16 +149,18 @@ class Generator:
 
     # ------------------------------------------------------------ on the loop
 
-    async def _open(self, target: Target, arrivals: tuple[Arrival, ...]) -> None:
+    async def _open(self, target: Target, arrivals: Schedule) -> None:
         if self._journal is None:
             raise RuntimeError("the journal is opened first")
         process = f"{target.name}.swarm.{self._worker}"
         self._recorder = Recorder(self._journal, process=process, seed=self._settings.seed)
+        self._watching = asyncio.create_task(self._watch.run(self._settings.lead))
+        self._noting = asyncio.create_task(self._note_now_and_then())
         self._transport = await Transport(target).__aenter__()
         await probe(self._transport)
-        scene = Scene(self._transport, self._recorder, self._persona, Loopback(), report=self._report)
+        scene = Scene(self._transport, self._recorder, self._mix[0][0], Loopback(), report=self._report)
         quiet = max(self._settings.drain, target.budgets.match + target.budgets.tolerance)
-        self._crowd = Crowd(scene, arrivals, lead=self._settings.lead, drain=quiet)
+        self._crowd = Crowd(scene, arrivals, self._mix, lead=self._settings.lead, drain=quiet)
 
     async def _journey(self, crowd: Crowd) -> Journey | None:
         task = asyncio.current_task()
@@ -170,10 +175,35 @@ class Generator:
             for task in self._journeys:
                 task.cancel()
             await asyncio.wait(self._journeys, timeout=_CLOSING)
+        for task in filter(None, (self._watching, self._noting)):
+            task.cancel()
+            await asyncio.wait([task])
+        self._note()
         if self._transport is not None:
             await self._transport.__aexit__(None, None, None)
         if self._recorder is not None:
             self._recorder.close()
+
+    async def _everybody_in(self) -> None:
+        self._watch.all_in()
+        await self._together.everybody_in()
+
+    async def _note_now_and_then(self) -> None:
+        """Keeps the notes of a process that may be killed."""
+        while True:
+            await asyncio.sleep(_NOTE_EVERY)
+            self._note()
+
+    def _note(self) -> None:
+        """Writes into the history how this process did so far."""
+        if self._recorder is None or self._crowd is None:
+            return
+        tally = self._crowd.tally
+        self._recorder.saw(
+            "", "", "generator", Via.SELF, arrivals=self._settings.arrivals, closed=self._crowd.closed,
+            offered=tally.offered, started=tally.started, dropped=tally.dropped, latest_ms=tally.latest * 1000,
+            **self._watch.figures(),
+        )  # fmt: skip
 
     def _report(self, span: Span) -> None:
         self._bridge.post(lambda: self._reporting.report(span))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.actor.persona import Persona
 from harness.errors import Trouble
 from harness.protocol.token import local_anon_key
 from harness.target import Target, load_target
@@ -25,13 +26,13 @@ class SwarmSettings:
     """Users per second: `--arrival-rate`, else Locust's `--spawn-rate`."""
     duration: float | None = None
     seed: int = 0
-    peer_share: float = 0.0
-    talk: tuple[float, float] = (4.0, 6.0)
+    peer_share: float | None = None
+    talk: tuple[float, float] | None = None
     drain: float = 6.0
     lead: float = 4.0
     """How long before he is due a user signs up and opens his socket, at most."""
     patience: float | None = None
-    """How long a user waits for a match before he leaves; None: until the quiet time at the end."""
+    """How long a user waits for a match before he leaves. None of these three: as the persona says."""
     folder: str = ""
     """Where the histories go."""
     name: str = "swarm"
@@ -49,7 +50,7 @@ class SwarmSettings:
             "duration": self.duration,
             "seed": self.seed,
             "peer-share": self.peer_share,
-            "talk": f"{self.talk[0]:g}:{self.talk[1]:g}",
+            "talk": None if self.talk is None else f"{self.talk[0]:g}:{self.talk[1]:g}",
             "drain": self.drain,
             "lead": self.lead,
             "patience": self.patience,
@@ -57,6 +58,15 @@ class SwarmSettings:
             "history-name": self.name,
         }
         return [f"--{option}={value}" for option, value in given.items() if value not in {None, ""}]
+
+    def told(self, persona: Persona) -> Persona:
+        """The persona as it is played: what is given here replaces what it says."""
+        return replace(
+            persona,
+            talk=persona.talk if self.talk is None else self.talk,
+            peer_share=persona.peer_share if self.peer_share is None else self.peer_share,
+            patience=persona.patience if self.patience is None else self.patience,
+        )
 
     def target(self, host: str | None) -> Target:
         """The deployment to load: the target file, or the application and Supabase both behind one URL.
@@ -81,16 +91,16 @@ def add_options(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("search and chat", "how users arrive and what they do")
     add = group.add_argument
     add("--target", dest="target_file", default="", metavar="FILE", help="Target file; replaces --host.")
-    add("--arrivals", default="constant", help="constant, poisson, or burst:SIZE/WINDOWs@EVERYs. Default: constant.")
+    add("--arrivals", default="", help="How they come: docs/swarms.md. Default: the locustfile's, else constant.")
     add("--arrival-count", type=int, default=None, help="How many users arrive. Default: --users.")
     add("--arrival-rate", type=float, default=None, help="Users per second. Default: --spawn-rate.")
     add("--duration", type=float, default=None, help="Nobody is due after so many seconds.")
     add("--seed", type=int, default=0, help="Seed of everything that is drawn by lot. Default: 0.")
-    add("--peer-share", type=float, default=0.0, help="Share of sessions with real WebRTC peers. Default: 0.")
-    add("--talk", default="4:6", help="Seconds from match to hang-up, MIN:MAX. Default: 4:6.")
+    add("--peer-share", type=float, default=None, help="Share of sessions with real WebRTC peers.")
+    add("--talk", default="", help="Seconds from match to hang-up, MIN:MAX. Default: as the persona says.")
     add("--drain", type=float, default=6.0, help="Seconds of quiet after the last arrival. Default: 6.")
     add("--lead", type=float, default=4.0, help="Seconds that users get to sign up before they are due. Default: 4.")
-    add("--patience", type=float, default=None, help="Seconds until who is not matched leaves. Default: he stays.")
+    add("--patience", type=float, default=None, help="Seconds until who is not matched leaves.")
     add("--anon-key", default="", help="Project's anon key. Default: $GURUKUL_ANON_KEY, else a local project's.")
     add(
         "--history-folder",
@@ -108,25 +118,31 @@ def _own_folder() -> str:
     return f"results/{datetime.now(UTC):%Y%m%d-%H%M%S}-locust"
 
 
-def settings_of(options: Namespace) -> SwarmSettings:
+def settings_of(options: Namespace, *, arrivals: str = "") -> SwarmSettings:
     """The settings in parsed options.
+
+    Args:
+        arrivals: the schedule where the options name none; empty: constant.
 
     Raises:
         Trouble: a value out of range.
     """
-    if not 0.0 <= options.peer_share <= 1.0:
+    if options.peer_share is not None and not 0.0 <= options.peer_share <= 1.0:
         raise Trouble(f"a share of {options.peer_share:g} is none", "give --peer-share from 0 to 1")
     return SwarmSettings(
-        target_file=options.target_file, arrivals=options.arrivals,
+        target_file=options.target_file, arrivals=options.arrivals or arrivals or "constant",
         users=options.arrival_count or options.num_users or 1,
         rate=options.spawn_rate or 1.0 if options.arrival_rate is None else options.arrival_rate,
-        duration=options.duration, seed=options.seed, peer_share=options.peer_share, talk=_talk(options.talk),
+        duration=options.duration, seed=options.seed, peer_share=options.peer_share, talk=talk_of(options.talk),
         drain=options.drain, lead=options.lead, patience=options.patience, folder=options.history_folder,
         name=options.history_name, anon_key=options.anon_key, tell_fd=options.tell_fd, parent_pid=options.parent_pid,
     )  # fmt: skip
 
 
-def _talk(text: str) -> tuple[float, float]:
+def talk_of(text: str) -> tuple[float, float] | None:
+    """A talk time written as MIN:MAX; None where it is empty. Raises Trouble where it is none."""
+    if not text:
+        return None
     try:
         least, most = (float(part) for part in text.split(":"))
     except ValueError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import importlib.util
+import math
 import os
 import signal
 import sys
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import Trouble
-from harness.load.arrivals import schedule
+from harness.load.arrivals import Schedule, schedule
 from harness.load.settings import SwarmSettings
 from harness.load.telling import Tally, Told, read_told
 from harness.target import Target, dump_target
@@ -29,21 +31,22 @@ _SLACK = 90.0
 class SwarmPlan:
     """Who comes, when, and what they do. Times in seconds.
 
-    `arrivals` is the text of a schedule (`harness.load.arrivals`), `rate` is in users per second, for paced schedules;
-    nobody is due after `duration` (None: no such limit). The scenario is the name of a locustfile. Users sign up and
+    `arrivals` is the text of a schedule (docs/swarms.md; empty: the locustfile's, else constant), `rate` is in users
+    per second, for paced schedules. At most `users` arrive (None: as many as are due), and nobody is due after
+    `duration` (None: no such limit). The scenario is the name of a locustfile. Users sign up and
     open their sockets at most `lead` before they are due, so the first is due `lead` after the start. Who is not
-    matched within `patience` leaves the queue (None: he stays to the end).
+    matched within `patience` leaves the queue. Talk, patience and share of real peers are the persona's where None.
     """
 
     scenario: str
-    users: int
-    arrivals: str = "constant"
+    users: int | None
+    arrivals: str = ""
     rate: float = 10.0
     duration: float | None = None
     seed: int = 0
     processes: int = 1
-    peer_share: float = 0.0
-    talk: tuple[float, float] = (4.0, 6.0)
+    peer_share: float | None = None
+    talk: tuple[float, float] | None = None
     drain: float = 6.0
     lead: float = 4.0
     patience: float | None = None
@@ -56,6 +59,7 @@ class SwarmProgress:
     """How far a swarm is, over all its processes."""
 
     offered: int
+    """In a closed model: so far, for nobody is due before there is room for him."""
     started: int = 0
     dropped: int = 0
     matched: int = 0
@@ -107,32 +111,66 @@ async def run_swarm(
             trouble (for example a target out of reach).
     """
     locustfile = _locustfile(plan.scenario)
-    due = schedule(plan.arrivals, users=plan.users, rate=plan.rate, duration=plan.duration, seed=plan.seed)
+    due = schedule_of(plan)
     if not due.arrivals:
         raise Trouble("nobody is due within that time", "give the swarm a longer duration")
     if plan.processes < 1:
         raise Trouble(f"{plan.processes} processes cannot carry a swarm", "use at least one")
     target_file = _write_target(target, folder / f"target.{name}.toml")
-    state = _Watched(SwarmProgress(len(due.arrivals)), progress)
+    state = _Watched(SwarmProgress(0 if due.closed else len(due.arrivals)), progress, closed=due.closed is not None)
     settings = SwarmSettings(
-        target_file=str(target_file), arrivals=plan.arrivals, users=plan.users, rate=plan.rate, duration=plan.duration,
-        seed=plan.seed, peer_share=plan.peer_share, talk=plan.talk, drain=plan.drain, lead=plan.lead,
-        patience=plan.patience, folder=str(folder), name=name,
+        target_file=str(target_file), arrivals=due.text, users=len(due.arrivals), rate=plan.rate,
+        duration=plan.duration, seed=plan.seed, peer_share=plan.peer_share, talk=plan.talk, drain=plan.drain,
+        lead=plan.lead, patience=plan.patience, folder=str(folder), name=name,
     )  # fmt: skip
-    users = -(-min(len(due.arrivals), plan.at_once or len(due.arrivals)) // plan.processes) * plan.processes
+    users = _greenlets(plan, due)
     command = [
         sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--only-summary", "--exit-code-on-error=0",
         f"--host={target.api_url}", f"--users={users}", f"--spawn-rate={users}", *settings.arguments(),
     ]  # fmt: skip
     if plan.processes > 1:
         command.append(f"--processes={plan.processes}")
-    deadline = plan.lead + due.last_due + plan.drain + plan.talk[1] + _SLACK
-    status = await _run(command, folder / f"locust.{name}.log", state, deadline)
+    status = await _run(command, folder / f"locust.{name}.log", state, _deadline(plan, due))
     state.raise_trouble(status, folder / f"locust.{name}.log")
     done = state.progress
     return SwarmResult(
         _histories(folder, name), done.offered, done.started, done.offered - done.started, status, done.latest
     )
+
+
+def schedule_of(plan: SwarmPlan) -> Schedule:
+    """Who arrives when, by the plan, or by the locustfile where the plan says nothing. Raises Trouble as `schedule`."""
+    text = plan.arrivals or arrivals_of(plan.scenario) or "constant"
+    return schedule(text, users=plan.users, rate=plan.rate, duration=plan.duration, seed=plan.seed)
+
+
+def arrivals_of(scenario: str) -> str:
+    """The schedule that a locustfile sets as `arrivals = "…"` in a class; empty where it sets none.
+
+    The file is read and not imported, for importing Locust would change how this process waits.
+    """
+    tree = ast.parse(_locustfile(scenario).read_text(encoding="utf-8"))
+    kinds = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    for node in (node for kind in kinds for node in kind.body if isinstance(node, ast.Assign | ast.AnnAssign)):
+        names = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(name, ast.Name) and name.id == "arrivals" for name in names):
+            if not (isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)):
+                raise Trouble(f"the arrivals of {scenario} are no plain text", 'write arrivals = "…" in its locustfile')
+            return node.value.value
+    return ""
+
+
+def _greenlets(plan: SwarmPlan, due: Schedule) -> int:
+    """How many users Locust spawns: one for each arrival or place, and as many in each process."""
+    room = due.closed.users if due.closed else plan.at_once or len(due.arrivals)
+    return -(-min(len(due.arrivals), room) // plan.processes) * plan.processes
+
+
+def _deadline(plan: SwarmPlan, due: Schedule) -> float | None:
+    """Seconds that the whole may take; None where nobody can say."""
+    last = due.last_due if due.closed is None else due.closed.until
+    talk = plan.talk[1] if plan.talk is not None else 0.0
+    return None if math.isinf(last) else plan.lead + last + plan.drain + talk + _SLACK
 
 
 @dataclass
@@ -141,6 +179,7 @@ class _Watched:
 
     progress: SwarmProgress
     listener: Callable[[SwarmProgress], None]
+    closed: bool = False
     tallies: dict[int, Tally] = field(default_factory=dict)
     trouble: Trouble | None = None
 
@@ -153,7 +192,7 @@ class _Watched:
             self.trouble = self.trouble or told.trouble
             return
         self.tallies[told.worker] = told.tally
-        for key in ("started", "dropped", "matched", "unmatched", "finished"):
+        for key in ("started", "dropped", "matched", "unmatched", "finished", *(["offered"] if self.closed else [])):
             setattr(self.progress, key, sum(getattr(tally, key) for tally in self.tallies.values()))
         self.progress.latest = max(tally.latest for tally in self.tallies.values())
         self.listener(self.progress)
@@ -166,7 +205,7 @@ class _Watched:
             raise Trouble(f"the load generator ended with status {status}", f"see {log}")
 
 
-async def _run(command: list[str], log: Path, state: _Watched, deadline: float) -> int:
+async def _run(command: list[str], log: Path, state: _Watched, deadline: float | None) -> int:
     """Runs the child until it ends, listening to what it tells; returns its exit status."""
     reader, writer = os.pipe()
     environment = {**os.environ, "PYTHONPATH": _python_path()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from argparse import Namespace
-from typing import Any
+from typing import Any, ClassVar
 
 from locust import User, events, task
 from locust.argument_parser import LocustArgumentParser
@@ -31,10 +31,15 @@ class ArrivingUser(User):
 
     Arrivals are open: they come from the schedule, not from the pace of the greenlets. With as many users as arrivals
     (Locust's `--users`) each greenlet plays one.
+
+    A locustfile with several such classes is a mix: each arrival draws its persona by the `weight` of the classes.
     """
 
     abstract = True
     persona = Persona()
+    arrivals: ClassVar[str] = ""
+    """The schedule where the command line names none (docs/swarms.md). Write it as a plain text: `gurukul swarm` reads
+    it without importing the file."""
 
     @task
     def arrive(self) -> None:
@@ -61,13 +66,13 @@ def _prepare(environment: Environment, runner: Any, **_: Any) -> None:
 def _start(environment: Environment, **_: Any) -> None:
     if isinstance(environment.runner, MasterRunner):
         return
-    persona = next((kind.persona for kind in environment.user_classes if issubclass(kind, ArrivingUser)), Persona())
+    kinds = [kind for kind in environment.user_classes if issubclass(kind, ArrivingUser)]
     try:
-        settings = settings_of(_options(environment))
+        settings = settings_of(_options(environment), arrivals=next((kind.arrivals for kind in kinds), ""))
     except Trouble as trouble:
         _refuse(environment, trouble)
         return
-    generator = Generator(environment, settings, persona)
+    generator = Generator(environment, settings, [(kind.persona, kind.weight) for kind in kinds])
     _generators[id(environment)] = generator
     try:
         generator.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import altair as alt
@@ -48,7 +49,8 @@ def figures(targets: Sequence[TargetFigures]) -> list[Figure]:
         rows = points(targets)
         if rows:
             names = [target.name for target in targets]
-            found.append(Figure(name, title, caption, *(svg(shape(rows, names, width)) for width in _WIDTHS)))
+            pictures = (svg(shape(rows, names, width), f"{title}: {caption}") for width in _WIDTHS)
+            found.append(Figure(name, title, caption, *pictures))
     return found
 
 
@@ -131,8 +133,8 @@ def _colour(names: list[str]) -> alt.Color:
     return alt.Color("target:N", scale=alt.Scale(domain=names, range=colours), legend=None)
 
 
-def svg(chart: Drawing) -> str:
-    """A chart in the report's look, as inline SVG."""
+def svg(chart: Drawing, label: str) -> str:
+    """A chart in the report's look, as inline SVG; `label` is what a screen reader says of it."""
     styled = chart.configure(
         font="sans-serif",
         background="transparent",
@@ -143,11 +145,16 @@ def svg(chart: Drawing) -> str:
         ),
         axisX=alt.AxisConfig(grid=False),
     )  # fmt: skip
-    return _themed(str(vlc.vegalite_to_svg(styled.to_json())))
+    return _themed(str(vlc.vegalite_to_svg(styled.to_json())), label)
 
 
-def _themed(svg: str) -> str:
-    """Stand-in colours become CSS variables; sizes become a view box that shrinks with the page."""
+def _themed(svg: str, label: str) -> str:
+    """Stand-in colours become CSS variables, sizes a view box that shrinks with the page; one label for one picture.
+
+    What Vega says of each mark ("symbol mark container") is noise: the figures stand on the page as text.
+    """
+    svg = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", svg)
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(f'"{colour}"', f'"var({variable})"')
     return re.sub(r'(<svg[^>]*?) width="([\d.]+)" height="([\d.]+)"', r'\1 style="max-width:\2px"', svg, count=1)
@@ -156,6 +163,6 @@ def _themed(svg: str) -> str:
 _Kind = tuple[str, str, str, Callable[[Sequence[TargetFigures]], Rows], Callable[[Rows, list[str], int], Drawing]]
 _KINDS: tuple[_Kind, ...] = (
     ("matches", "Matches over time", "New matches per second, from the first join on.", _rates, _rate_bars),
-    ("waiting", "Users waiting", "Users who joined and have not yet seen a match.", _waiting, _waiting_bars),
     ("latency", "From join to match", "How many of the matched users knew of it within a time.", _quantiles, _curve),
+    ("waiting", "Users waiting", "Users who joined and have not yet seen a match.", _waiting, _waiting_bars),
 )

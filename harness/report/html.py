@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harness.report.charts import NARROW, figures
 from harness.report.conformance import anchor, conformance_report
 from harness.report.connections import NOTES, connections_views
+from harness.report.every import every_figure
 from harness.report.rows import (
     conformance_of,
     figure_rows,
@@ -18,17 +19,19 @@ from harness.report.rows import (
     witness_lines,
 )
 from harness.report.timeline import timeline
-from harness.results.run import SCHEMA, ConformRun, ConformSetRun
+from harness.results.run import SCHEMA, ClaimsRun, ConformRun, ConformSetRun
 from harness.results.store import StoredRun
 
 _TITLES = {
     "bench": "Two engines, side by side", "conform": "Conformance", "conform-set": "Conformance",
     "swarm": "A swarm of users",
     "peers": "Pairs of peers", "judge": "A history, judged again",
+    "claims": "What the design document says",
+    "ceiling": "The ceiling",
 }  # fmt: skip
-_GOOD = {"valid", "pass", "conformant"}
-_BAD = {"invalid", "fail", "not-conformant"}
-_NONE = {"not-verified", "not-applicable"}
+_GOOD = {"valid", "pass", "conformant", "holds"}
+_BAD = {"invalid", "fail", "not-conformant", "broken"}
+_NONE = {"not-verified", "not-applicable", "not testable here"}
 
 _PAGES = Environment(
     loader=PackageLoader("harness.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -52,6 +55,7 @@ def page(run: StoredRun, name: str = "") -> str:
         targets=targets, rows=figure_rows(targets) if targets else [], figures=figures(targets),
         conformance=conformance, requirements=requirement_rows(conformance), findings=findings_of(run),
         views=connections_views(targets), connection_notes=NOTES,
+        claims=run.claims if isinstance(run, ClaimsRun) else (),
     )  # fmt: skip
 
 
@@ -65,7 +69,7 @@ def _frame(run: StoredRun, name: str) -> dict[str, object]:
     return {
         "run": run, "name": name, "title": _TITLES[run.kind], "made": run.fingerprint.created.replace("T", " "),
         "schema": SCHEMA, "tone": tone, "shortened": shortened, "witness": witness_lines, "timeline": timeline,
-        "narrow": NARROW,
+        "narrow": NARROW, "every": every_figure(run),
     }  # fmt: skip
 
 

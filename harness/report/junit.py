@@ -1,4 +1,4 @@
-"""A conformance run as a JUnit report: a suite for each target, a case for each requirement that was chosen."""
+"""A run as a JUnit report: a suite for each target, a case for each requirement, verdict and threshold."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.etree import ElementTree as Xml
 
-from harness.report.rows import conformance_of
-from harness.results.run import ConformRun, RequirementResult
+from harness.report.rows import conformance_of, figures_of
+from harness.results.finding import Verdict
+from harness.results.run import ConformRun, RequirementResult, TargetFigures
 from harness.results.store import StoredRun
 
 _ELEMENT = {"fail": "failure", "error": "error"}
@@ -17,9 +18,11 @@ _ELEMENT = {"fail": "failure", "error": "error"}
 
 def junit_report(run: StoredRun) -> str:
     """The report as XML, in the form that CI servers read (JUnit 4's, as pytest and Surefire write it)."""
-    root = Xml.Element("testsuites", name="gurukul conform")
+    root = Xml.Element("testsuites", name=f"gurukul {run.kind}")
     for conform in conformance_of(run):
         root.append(_suite(conform))
+    for target in figures_of(run):
+        root.append(_measured(target, run.fingerprint.created))
     Xml.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + _legal(Xml.tostring(root, encoding="unicode")) + "\n"
 
@@ -44,6 +47,23 @@ def _suite(run: ConformRun) -> Xml.Element:
     )  # fmt: skip
     suite.append(_properties({"verdict": run.verdict, "reason": run.reason}))
     suite.extend(_cases(run.target, results))
+    return suite
+
+
+def _measured(target: TargetFigures, created: str) -> Xml.Element:
+    """A suite for a target that was measured: a case for its verdict, and one for each threshold."""
+    verdicts = {Verdict.INVALID: "failure", Verdict.UNKNOWN: "skipped"}
+    cases = [("verdict", verdicts.get(target.verdict, ""), f"{target.verdict.value}: {target.reason}")]
+    cases += [(one.text, "" if one.held else "failure", one.sentence) for one in target.thresholds]
+    counts = Counter(kind for _, kind, _ in cases)
+    suite = Xml.Element(
+        "testsuite", name=f"{target.name} measured", timestamp=created, tests=str(len(cases)),
+        failures=str(counts["failure"]), errors="0", skipped=str(counts["skipped"]), time=f"{target.duration:.3f}",
+    )  # fmt: skip
+    for name, kind, said in cases:
+        case = Xml.SubElement(suite, "testcase", classname=f"{target.name}.measured", name=name, time="0.000")
+        if kind:
+            Xml.SubElement(case, kind, message=said, type=kind)
     return suite
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.results.finding import Finding, Verdict
-from harness.results.run import BenchRun, ConformRun, ConformSetRun, Pairs, RequirementResult, TargetFigures
+from harness.results.run import BenchRun, ClaimsRun, ConformRun, ConformSetRun, Pairs, RequirementResult, TargetFigures
 from harness.results.spread import Spread
 from harness.results.store import StoredRun
 
@@ -41,7 +41,7 @@ class RequirementRow:
 
 def figures_of(run: StoredRun) -> tuple[TargetFigures, ...]:
     """The measured targets of a run; none for a conformance run."""
-    return () if isinstance(run, ConformRun | ConformSetRun) else run.targets
+    return () if isinstance(run, ConformRun | ConformSetRun | ClaimsRun) else run.targets
 
 
 def conformance_of(run: StoredRun) -> tuple[ConformRun, ...]:
@@ -62,6 +62,7 @@ def figure_rows(targets: Sequence[TargetFigures]) -> list[Row]:
         Row(
             "users never matched", _each(targets, lambda t: f"{t.unmatched_users:,}"), "joined, and seen in no session"
         ),
+        Row("join answered", _each(targets, lambda t: spread_text(t.join_ms)), "p50 / p95 / p99 / max, in ms"),
         Row("join to match", _each(targets, lambda t: spread_text(t.join_to_match_ms)), "p50 / p95 / p99 / max, in ms"),
         Row("pairs connected", _each(targets, lambda t: _pairs(t.pairs)), "data went both ways; 95 % interval"),
         Row(
@@ -70,7 +71,9 @@ def figure_rows(targets: Sequence[TargetFigures]) -> list[Row]:
             "p50 / p95 / p99 / max, in ms",
         ),
         Row("failed pairs", _each(targets, lambda t: _counts(t.pairs.failures_by_stage)), "by the stage that failed"),
+        Row("joins at full speed", _each(targets, _joining), "32 joiners at once; the same server's no-op POST"),
         Row("arrivals per s", _each(targets, _arrivals), "offered → achieved"),
+        Row("generator", _each(targets, _generator), "loop lag p99 / max, in ms; CPU of its busiest process"),
     ]
     return [row for row in rows if any(cell != NOTHING for cell in row.cells)]
 
@@ -100,6 +103,14 @@ def findings_of(run: StoredRun) -> list[tuple[str, Finding]]:
 def notes(target: TargetFigures) -> list[str]:
     """What must be said beside a target's figures."""
     said = [] if target.verdict is Verdict.VALID or not target.reason else [f"{target.verdict.value}: {target.reason}"]
+    said += [f"threshold broken: {one.text}: {one.sentence}" for one in target.thresholds if not one.held]
+    if target.thresholds and all(one.held for one in target.thresholds):
+        said.append(f"thresholds hold: {', '.join(one.text for one in target.thresholds)}")
+    if target.generator is not None and target.generator.model == "closed":
+        said.append("closed model: the next user came when one was through, so that a slow target was asked less")
+    if target.censored_waits:
+        waits = target.censored_waits + target.join_to_match_ms.count
+        said.append(f"{target.censored_waits:,} of {waits:,} waits did not end in a match: they are in no percentile")
     if target.arrivals_dropped:
         said.append(f"{target.arrivals_dropped} arrivals were dropped: the generator did not keep up")
     expected = target.expectations
@@ -226,8 +237,26 @@ def _arrivals(target: TargetFigures) -> str:
     return f"{target.offered_per_s:,.1f} → {target.achieved_per_s:,.1f}"
 
 
+def _joining(target: TargetFigures) -> str:
+    rate = target.joining
+    if rate is None:
+        return NOTHING
+    matches = f"{rate.correct_matches_per_s:,.0f} correct matches/s"
+    return f"{matches}, {rate.joins_per_s:,.0f} joins/s ({rate.of_noop:.0%} of {rate.noop_per_s:,.0f})"
+
+
+def _generator(target: TargetFigures) -> str:
+    health = target.generator
+    if health is None:
+        return NOTHING
+    return f"{_number(health.loop_lag_p99_ms)} / {_number(health.loop_lag_max_ms)}, {health.cpu:.0%}"
+
+
 def sentence_of(run: StoredRun) -> str:
-    """The run in one sentence: its verdict and why."""
+    """The run in one sentence: its verdict and why, and how many thresholds are broken."""
     verdict = run.verdict.value if isinstance(run.verdict, Verdict) else run.verdict
     text = f"{verdict}: {run.reason}" if run.reason else verdict
+    thresholds = [one for target in figures_of(run) for one in target.thresholds]
+    if broken := sum(not one.held for one in thresholds):
+        text += f"; {broken} of {len(thresholds)} thresholds broken"
     return f"{text} (interrupted: what follows is partial)" if run.interrupted else text

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.report.claims import claims_table
 from harness.report.connections import ConnectionsView, Doubt, connections_view, pair_rows
 from harness.report.rows import (
     Row,
@@ -23,7 +24,7 @@ from harness.report.rows import (
     witness_lines,
 )
 from harness.results.finding import Finding
-from harness.results.run import BenchRun, ConformRun, TargetFigures
+from harness.results.run import BenchRun, ClaimsRun, ConformRun, TargetFigures
 from harness.results.store import StoredRun
 
 _STYLES = {
@@ -52,6 +53,8 @@ def summary(run: StoredRun) -> RenderableType:
         parts += [part for target in targets for part in _connections(target)]
     if conformance:
         parts.append(_requirements(conformance))
+    if isinstance(run, ClaimsRun):
+        parts.append(claims_table(run.claims))
     for name, finding in findings_of(run):
         parts.append(_finding(name, finding))
     parts.append(Text.assemble("\n", ("verdict  ", "bold"), sentence_of(run)))

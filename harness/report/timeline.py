@@ -61,7 +61,7 @@ def timeline(witness: Sequence[Op], width: int = WIDE) -> str:
         ),
         spacing=6,
     ).resolve_scale(y="independent")  # fmt: skip
-    return svg(lanes)
+    return svg(lanes, "What happened, user by user; the list below says the same.")
 
 
 def _labels(bars: alt.Chart, y: alt.Y, column: str, align: Literal["left", "right"]) -> alt.Chart:

@@ -6,13 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from harness.results.claims import ClaimRow
 from harness.results.connections import Connections
 from harness.results.finding import Finding, Verdict
 from harness.results.fingerprint import Fingerprint
+from harness.results.generator import GeneratorHealth
+from harness.results.joining import JoinRate
 from harness.results.spread import Spread
 from harness.target import Budgets, Capabilities
 
-SCHEMA = "gurukul.run/1"
+SCHEMA = "gurukul.run/2"
 
 Status = Literal["pass", "fail", "warn", "not-verified", "not-applicable", "unknown", "error"]
 ConformVerdict = Literal["conformant", "partial", "not-conformant", "unknown"]
@@ -62,6 +65,17 @@ class Expectations(_Model):
     unexpected: tuple[str, ...] = ()
 
 
+class ThresholdResult(_Model):
+    """What the figures say to one threshold that was required of them."""
+
+    text: str
+    """As it was written."""
+    value: float | None = None
+    """The figure; None where it was not measured, or has no bound."""
+    held: bool
+    sentence: str
+
+
 class TargetFigures(_Model):
     """What was measured of one target. Void as a figure unless the verdict is `valid`."""
 
@@ -78,8 +92,12 @@ class TargetFigures(_Model):
     violations: dict[str, int] = Field(default_factory=dict)
     unmatched_users: int = 0
     """Users who joined and whom nobody ever saw in a session."""
+    join_ms: Spread = Spread()
+    """From when a join was sent to its answer."""
     join_to_match_ms: Spread = Spread()
-    """From when a join was due (or began) to the user's own first sight of his session."""
+    """From when a join was due (or began) to the user's own first sight of his session: waits that ended so."""
+    censored_waits: int = 0
+    """Waits that did not: they were under way when the run ended, or the user left. They are in no percentile."""
     join_to_match_quantiles: tuple[Quantile, ...] = ()
     pairs: Pairs = Pairs()
     connections: Connections | None = None
@@ -87,12 +105,20 @@ class TargetFigures(_Model):
     offered_per_s: float | None = None
     achieved_per_s: float | None = None
     arrivals_dropped: int = 0
+    generator: GeneratorHealth | None = None
+    """How those did who made the load; None where nobody noted it."""
+    joining: JoinRate | None = None
+    """Joins as fast as they are answered; None where that was not measured."""
     duration: float = 0.0
     """Seconds from the first join to the last new match."""
     timeline: Timeline = Timeline()
     first_witness: dict[str, Finding] = Field(default_factory=dict)
     """The first finding of each broken requirement."""
     expectations: Expectations | None = None
+    thresholds: tuple[ThresholdResult, ...] = ()
+    samples: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    """Of each figure of times, by its name: at most 1,000 measurements, evenly chosen, in the order of their
+    beginnings. Two runs are compared by them (docs/comparing.md)."""
 
 
 class RequirementResult(_Model):
@@ -119,7 +145,7 @@ class RequirementResult(_Model):
 
 
 class _Run(_Model):
-    schema_: Literal["gurukul.run/1"] = Field("gurukul.run/1", alias="schema")
+    schema_: Literal["gurukul.run/2"] = Field("gurukul.run/2", alias="schema")
     fingerprint: Fingerprint
     reason: str = ""
     interrupted: bool = False
@@ -128,6 +154,8 @@ class _Run(_Model):
     """The budgets that each part was judged by, by `<target>` or `<target>.<part>`, so that it can be judged again."""
     capabilities: Capabilities = Capabilities()
     """What the targets offer, without the address of a database: also for judging again."""
+    require: tuple[str, ...] = ()
+    """The thresholds that the figures had to hold."""
     fresh_users: bool = True
     """False where users came from a fixed list, and may have brought something from an earlier run."""
 
@@ -182,7 +210,17 @@ class JudgeRun(_MeasuredRun):
     kind: Literal["judge"] = "judge"
 
 
-Run = Annotated[BenchRun | ConformRun | ConformSetRun | SwarmRun | PeersRun | JudgeRun, Field(discriminator="kind")]
+class ClaimsRun(_Run):
+    """The design document's figures and promises, one by one; valid where every experiment could be made."""
+
+    kind: Literal["claims"] = "claims"
+    verdict: Verdict
+    claims: tuple[ClaimRow, ...] = ()
+
+
+Run = Annotated[
+    BenchRun | ConformRun | ConformSetRun | SwarmRun | PeersRun | JudgeRun | ClaimsRun, Field(discriminator="kind")
+]
 RUN: TypeAdapter[Any] = TypeAdapter(Run)
 
 

@@ -15,6 +15,7 @@ class Spread(BaseModel):
 
     count: int = 0
     p50: float | None = None
+    p90: float | None = None
     p95: float | None = None
     p99: float | None = None
     max: float | None = None

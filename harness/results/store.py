@@ -12,9 +12,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import Trouble
-from harness.results.run import RUN, SCHEMA, BenchRun, ConformRun, ConformSetRun, JudgeRun, PeersRun, SwarmRun, dump_run
+from harness.results.run import (
+    RUN,
+    BenchRun,
+    ClaimsRun,
+    ConformRun,
+    ConformSetRun,
+    JudgeRun,
+    PeersRun,
+    SwarmRun,
+    dump_run,
+)
+from harness.results.versions import upgraded
 
-StoredRun = BenchRun | ConformRun | ConformSetRun | SwarmRun | PeersRun | JudgeRun
+StoredRun = BenchRun | ConformRun | ConformSetRun | SwarmRun | PeersRun | JudgeRun | ClaimsRun
 
 
 class RunFolder:
@@ -69,7 +80,7 @@ def load_run(path: Path) -> StoredRun:
     """Reads a stored run from its folder or from its run.json.
 
     Raises:
-        Trouble: nothing there, not JSON (cut short, say), not a run, or a run of another version.
+        Trouble: nothing there, not JSON (cut short, say), not a run, or a run of a newer version.
     """
     file = path / "run.json" if path.is_dir() else path
     try:
@@ -85,15 +96,9 @@ def load_run(path: Path) -> StoredRun:
 
 def parse_run(data: Any, origin: str) -> StoredRun:
     """A run from its JSON value; `origin` names it in errors. Raises Trouble as `load_run` does."""
-    schema = data.get("schema") if isinstance(data, dict) else None
-    if not isinstance(schema, str) or not schema.startswith("gurukul.run/"):
-        raise Trouble(f"{origin} is not a run of this harness", "give the run.json that a command wrote")
-    if schema != SCHEMA:
-        raise Trouble(
-            f"{origin} has the format {schema}, and this version reads {SCHEMA}", "use the version that made it"
-        )
+    current = upgraded(data, origin)
     try:
-        run: StoredRun = RUN.validate_python(data, strict=False)
+        run: StoredRun = RUN.validate_python(current, strict=False)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -229,7 +229,8 @@ begin
         for v_pair in
             select least(r.place, v.place) as earlier, greatest(r.place, v.place) as later
             from unnest(p_users) with ordinality r (user_id, place)
-            join public.study_connections c on c.requester_id = r.user_id and c.status = 'accepted'
+            join public.study_connections c
+                on c.requester_id = r.user_id and c.status = 'accepted' and c.receiver_id = any (p_users)
             join unnest(p_users) with ordinality v (user_id, place) on v.user_id = c.receiver_id
             where 'buddies_first' in (p_modes[r.place], p_modes[v.place])
             order by 1, 2

@@ -6,6 +6,8 @@ import asyncio
 
 from reference_server.web.protocol import BoundedHttp
 
+_LINGER = 1.0
+"""Seconds for which a connection is read on behind a refusal, so that a reset does not overtake it (RFC 9112 9.6)."""
 _BODY = b'{"message":"The request did not arrive in time"}'
 _TOO_LATE = (
     b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\n"
@@ -23,6 +25,7 @@ class TimelyHttp(BoundedHttp):
     """Seconds from the first byte of a request to its last; and from the connection to its first byte."""
     _begun = False
     _headed = False
+    _lingering = False
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -36,7 +39,9 @@ class TimelyHttp(BoundedHttp):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Reads on, and waits for the rest where there must be one."""
+        """Reads on, and waits for the rest where there must be one; what comes behind a refusal is nobody's."""
+        if self._lingering:
+            return
         super().data_received(data)
         if self._begun and self._deadline is None and not self.transport.is_closing():
             self._wait()
@@ -71,8 +76,16 @@ class TimelyHttp(BoundedHttp):
         if self.transport.is_closing():
             return
         if self._begun and self._silent():
-            self.transport.write(_TOO_LATE)
-        self.transport.close()
+            self._refuse()
+        else:
+            self.transport.close()
+
+    def _refuse(self) -> None:
+        """Says so and ends our side; the connection is closed when the other side ends too, or a moment later."""
+        self.transport.write(_TOO_LATE)
+        self._lingering = True
+        self.transport.write_eof()
+        self._deadline = self.loop.call_later(_LINGER, self.transport.close)
 
     def _silent(self) -> bool:
         """Whether nothing has been written since the last answer was whole."""

@@ -1,5 +1,8 @@
 """Joins over HTTP, 32 joiners at once: both engines, and a POST that does nothing, each by the same framework.
 
+Both modes of the design document are measured: `buddies_first`, the default of its queue, among users who have five
+friends each, and `global` among strangers.
+
 Read `joins_per_s`, `correct_matches_per_s` and `cpu_us` (processor time of the server for one request) in the table's
 extra columns (`--benchmark-columns=…` does not show them; `--benchmark-json=F` does, and they are printed at the end).
 """
@@ -30,7 +33,8 @@ NOOPS, JOINS = 8000, 6000
 """In one round. Both engines are offered as many joins: the documented one slows down as its queue grows."""
 ROUNDS = 3
 SERVER = Path(__file__).with_name("server_with_noop.py")
-BODY = b'{"matchMode":"global"}'
+FRIENDS = (1, 7, 23, 51, 101)
+"""How far apart in the list of users two of them are friends."""
 
 
 class Joiner(asyncio.Protocol):
@@ -80,15 +84,21 @@ class Deployment:
     port: int
     process: psutil.Process
     database_url: str
+    mode: str
     tokens: list[str] = field(default_factory=list)
 
     def requests(self, path: str, count: int) -> list[bytes]:
         """As many requests, each by a user of his own who has shown his token once."""
         if path == "/noop":
-            return [_request("POST", path, "none", BODY)] * count
+            return [_request("POST", path, "none", self.body)] * count
         tokens = [self.tokens.pop() for _ in range(count)]
         uvloop.run(self.play([_request("POST", "/api/matching/leave", token) for token in tokens]))
-        return [_request("POST", path, token, BODY) for token in tokens]
+        return [_request("POST", path, token, self.body) for token in tokens]
+
+    @property
+    def body(self) -> bytes:
+        """What a join sends."""
+        return orjson.dumps({"matchMode": self.mode})
 
     async def statement(self, query: str, *args: object) -> Any:
         connection = await asyncpg.connect(self.database_url)
@@ -124,6 +134,21 @@ async def _users(url: str, count: int) -> list[str]:
     return [signer.sign({**claims, "sub": str(user), "session_id": str(uuid4())}) for user in users]
 
 
+async def _befriend(url: str) -> None:
+    """Makes each user the friend of some others."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(_FRIENDSHIPS, FRIENDS)
+    await connection.execute("analyze public.study_connections")
+    await connection.close()
+
+
+_FRIENDSHIPS = """
+with u as (select id, row_number() over (order by id) n from auth.users)
+insert into public.study_connections (requester_id, receiver_id, status)
+select a.id, b.id, 'accepted' from u a cross join unnest($1::int[]) distance join u b on b.n = a.n + distance
+"""
+
+
 async def _database(postgres_url: str, name: str) -> str:
     connection = await asyncpg.connect(postgres_url)
     await connection.execute(f"create database {name}")
@@ -131,18 +156,23 @@ async def _database(postgres_url: str, name: str) -> str:
     return postgres_url.replace("/postgres?", f"/{name}?")
 
 
-@pytest.fixture(scope="module", params=["hardened", "documented"])
+SIDES = [(engine, mode) for mode in ("buddies_first", "global") for engine in ("hardened", "documented")]
+
+
+@pytest.fixture(scope="module", params=SIDES, ids="-".join)
 def deployment(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[Deployment]:
     """Each engine in turn, with users who are signed in."""
-    engine = request.param
-    url = asyncio.run(_database(postgres_url, f"bench_{engine}"))
+    engine, mode = request.param
+    url = asyncio.run(_database(postgres_url, f"bench_{engine}_{mode}"))
     command = [sys.executable, str(SERVER), "--engine", engine, "--database-url", url]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
             ready = orjson.loads(process.stdout.readline())
             port = int(ready["url"].rpartition(":")[2])
-            made = Deployment(engine, port, psutil.Process(process.pid), url)
+            made = Deployment(engine, port, psutil.Process(process.pid), url, mode)
             made.tokens = asyncio.run(_users(url, JOINS * (ROUNDS + 1)))
+            if mode == "buddies_first":
+                asyncio.run(_befriend(url))
             yield made
         finally:
             process.terminate()
@@ -164,7 +194,7 @@ def measure(benchmark: Any, deployment: Deployment, path: str, count: int) -> fl
         uvloop.run(deployment.play(requests))
         rounds.append((time.perf_counter() - start, sum(deployment.process.cpu_times()[:2]) - cpu))
 
-    benchmark.group = "32 joiners at once over HTTP"
+    benchmark.group = f"32 joiners at once over HTTP, {deployment.mode}"
     benchmark.pedantic(play, setup=prepare, rounds=ROUNDS, warmup_rounds=1)
     seconds, cpu = min(rounds[1:])
     benchmark.extra_info["requests_per_s"] = round(count / seconds)

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import hashlib
-import os
-import shutil
-import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -19,8 +14,6 @@ from harness.lab.deployment import Deployment, deployment
 from harness.lab.postgres import Cluster
 
 HERE = Path(__file__).parent
-CACHE = HERE.parents[1] / ".clients"
-OLDEST_NODE = 20
 
 TURN_SECRET = "what the TURN server knows too"
 SETTINGS: dict[str, object] = {
@@ -33,6 +26,7 @@ SETTINGS: dict[str, object] = {
     "turn_uris": "turn:127.0.0.1:3478?transport=udp",
 }
 
+Installed = Callable[[str, list[Path], list[list[str]]], Path]
 Deploy = Callable[..., AbstractAsyncContextManager[Deployment]]
 
 
@@ -60,45 +54,19 @@ def turn_secret() -> str:
 
 
 @pytest.fixture(scope="session")
-def node_client() -> Callable[[str], Path]:
+def node_client(npm_installed: Callable[[Path], Path]) -> Callable[[str], Path]:
     """Installs that version of @supabase/supabase-js; gives the folder with its node_modules."""
-
-    def install(version: str) -> Path:
-        _require_node()
-        source = HERE / "js" / version
-        parts = [source / "package.json", source / "package-lock.json"]
-        with _cached(f"js-{version}", parts) as (folder, ready):
-            if not ready:
-                for part in parts:
-                    shutil.copy(part, folder)
-                _run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
-        return folder
-
-    return install
+    return lambda version: npm_installed(HERE / "js" / version)
 
 
 @pytest.fixture(scope="session")
-def python_client() -> Path:
+def python_client(installed: Installed) -> Path:
     """Installs the Python client into an environment of its own; gives that environment's interpreter."""
     requirements = HERE / "python" / "requirements.txt"
-    with _cached(f"python-{sys.version_info.major}.{sys.version_info.minor}", [requirements]) as (folder, ready):
-        interpreter = folder / "bin" / "python"
-        if not ready:
-            _run([sys.executable, "-m", "venv", "--clear", str(folder)], HERE)
-            _run(
-                [
-                    str(interpreter),
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                    "-r",
-                    str(requirements),
-                ],
-                HERE,
-            )
-    return interpreter
+    pip = ["bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements)]
+    name = f"python-{sys.version_info.major}.{sys.version_info.minor}"
+    folder = installed(name, [requirements], [[sys.executable, "-m", "venv", "--clear", "."], pip])
+    return folder / "bin" / "python"
 
 
 @pytest.fixture
@@ -127,37 +95,3 @@ def script(tmp_path: Path) -> Callable[..., object]:
             pytest.fail("\n".join(report), pytrace=False)
 
     return run
-
-
-@contextmanager
-def _cached(name: str, keyed_by: list[Path]) -> Iterator[tuple[Path, bool]]:
-    """The folder of what these files lock, held by one process at a time; ready once the block has ended well."""
-    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in keyed_by)).hexdigest()[:12]
-    folder = CACHE / f"{name}-{digest}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (CACHE / ".gitignore").write_text("*\n")
-    mark = folder / ".ready"
-    with Path(f"{folder}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        ready = mark.exists()
-        yield folder, ready
-        mark.touch()
-
-
-def _require_node() -> None:
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            pytest.fail(
-                f"{program} is not installed: Node.js {OLDEST_NODE} or newer must be on the path", pytrace=False
-            )
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if int(version.removeprefix("v").split(".")[0]) < OLDEST_NODE:
-        pytest.fail(f"node is {version}: {OLDEST_NODE} or newer is needed", pytrace=False)
-
-
-def _run(command: list[str], folder: Path) -> None:
-    # What pip and npm are told by the environment holds (indexes, proxies, certificates); our own paths do not.
-    env = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}}
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600)
-    if done.returncode != 0:
-        pytest.fail(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-3000:]}", pytrace=False)

@@ -12,7 +12,6 @@ from harness.network.vnet.packet import Packet
 
 INSTANT = 1e-9
 """Seconds between two packets that would arrive at once, so that they stay in order."""
-_NOWHERE = contextvars.Context()
 
 
 class Post:
@@ -20,6 +19,7 @@ class Post:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._nowhere = contextvars.Context()
         self._waiting: list[tuple[float, int, Callable[[Packet], None], Packet]] = []
         self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
@@ -40,7 +40,7 @@ class Post:
             self._timer.cancel()
             self._timer = None
         if self._waiting:
-            self._timer = self._loop.call_at(self._waiting[0][0], self._deliver, context=_NOWHERE)
+            self._timer = self._loop.call_at(self._waiting[0][0], self._deliver, context=self._nowhere)
 
     def _deliver(self) -> None:
         self._timer = None

@@ -9,7 +9,7 @@ import pytest
 
 from harness.checkers.figures import figures, pairs_of
 from harness.checkers.judge import judge, judge_groups
-from harness.checkers.statistics import spread_ms, wilson_95
+from harness.checkers.statistics import samples_ms, spread_ms, wilson_95
 from harness.history.op import Op, Outcome, Via
 from harness.target import Budgets
 
@@ -136,3 +136,23 @@ def test_percentiles_have_three_digits() -> None:
         pytest.approx(500, rel=0.001), pytest.approx(950, rel=0.001), pytest.approx(990, rel=0.001),
         pytest.approx(1000, rel=0.001),
     )  # fmt: skip
+
+
+def test_the_samples_of_times_stand_in_the_order_of_their_beginnings(story: Story) -> None:
+    """Joins, waits and connections one by one; a join that was refused is no sample; an empty figure has no name."""
+    ops = [*story(TEXT), connect("X", "A", 11, 12, "connected"), connect("X", "B", 11.5, 13, "connected")]
+    measured = figures(ops, judge(ops, Budgets()), "t")
+    assert measured.samples["join_ms"] == pytest.approx((100, 100, 100))
+    assert measured.samples["join_to_match_ms"] == pytest.approx((500, 900))
+    assert measured.samples["pairs.time_to_connect_ms"] == pytest.approx((2000,))
+    assert measured.join_ms.count == 3
+    alone = figures(ops[:3], judge(ops[:3], Budgets()), "t")
+    assert alone.samples.keys() == {"join_ms"}
+
+
+def test_of_many_samples_some_are_kept() -> None:
+    """A thousand, from all of the run."""
+    kept = samples_ms([(n, n + n / 1000) for n in reversed(range(5000))])
+    assert len(kept) == 1000
+    assert kept[:3] == (0, 5, 10)
+    assert kept[-1] == 4995

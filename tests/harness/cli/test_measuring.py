@@ -29,7 +29,7 @@ def test_standard_output_holds_the_json_alone(swarmed):
     """With `--json -` the tables go to standard error, and the JSON is what run.json says."""
     folder, said = swarmed
     assert said == orjson.loads((folder / "run.json").read_bytes())
-    assert said["schema"] == "gurukul.run/1"
+    assert said["schema"] == "gurukul.run/2"
     assert said["fingerprint"]["seed"] == 7
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from harness.lab.database import database_in
 from harness.lab.postgres import Cluster
+from harness.load.swarm import scenarios
 
 TargetFile = Callable[..., Path]
 DRIVERS = (("conform",), ("peers",), ("swarm", "search_and_chat"))
@@ -50,7 +51,7 @@ def test_an_unreadable_target_file(gurukul, tmp_path: Path):
 def test_an_unknown_scenario(gurukul):
     """The line names those that there are, before anything is started."""
     said = gurukul("swarm", "nonsense", "hardened").trouble
-    assert said == "there is no scenario nonsense: choose one of search_and_chat"
+    assert said == f"there is no scenario nonsense: choose one of {', '.join(scenarios())}"
 
 
 @pytest.mark.parametrize("verb", DRIVERS, ids=" ".join)

@@ -15,7 +15,7 @@ from harness.client.dialect import NotAdmitted
 from harness.history.op import Op
 from harness.history.recorder import Recorder
 from harness.load import crowd as module
-from harness.load.arrivals import Arrival
+from harness.load.arrivals import Arrival, Closed, Schedule, Turns
 from harness.load.crowd import Crowd
 from harness.network.loopback import Loopback
 
@@ -28,6 +28,7 @@ class FakeUser:
     broken: set[int]
     go: asyncio.Event
     closed: int
+    cast: list[tuple[int, str]]
 
     def __init__(self, scene: Scene, seed: int) -> None:
         self.scene, self.seed = scene, seed
@@ -39,6 +40,7 @@ class FakeUser:
         if seed in cls.broken:
             raise RuntimeError("out of order")
         cls.entered.append(seed)
+        cls.cast.append((seed, scene.persona.name))
         return cls(scene, seed)
 
     async def play(self, due, joined) -> Journey:
@@ -56,7 +58,7 @@ class FakeUser:
 def users(monkeypatch):
     """Fake users in place of real ones."""
     FakeUser.entered, FakeUser.refused, FakeUser.broken = [], set(), set()
-    FakeUser.go, FakeUser.closed = asyncio.Event(), 0
+    FakeUser.go, FakeUser.closed, FakeUser.cast = asyncio.Event(), 0, []
     monkeypatch.setattr(module, "VirtualUser", FakeUser)
     return FakeUser
 
@@ -65,7 +67,7 @@ def crowd_of(count: int, ops: list[Op], spans: list[Span] | None = None) -> Crow
     recorder = Recorder(SimpleNamespace(append=ops.append))
     report = (lambda _: None) if spans is None else spans.append
     scene = Scene(None, recorder, Persona(), Loopback(), report=report)
-    return Crowd(scene, [Arrival(n, n * 0.01, n) for n in range(count)], lead=0.02, drain=0.0)
+    return Crowd(scene, Schedule([Arrival(n, n * 0.01, n) for n in range(count)], ""), lead=0.02, drain=0.0)
 
 
 async def finish(crowd: Crowd, *journeys) -> None:
@@ -141,3 +143,58 @@ async def test_a_user_who_fails_for_no_known_reason_holds_nobody_up(users):
     await finish(crowd, outcomes)
     assert [type(outcome) for outcome in outcomes.result()] == [Journey, RuntimeError, Journey]
     assert (crowd.tally.started, crowd.tally.dropped, crowd.tally.finished) == (2, 1, 3)
+
+
+async def test_a_mix_falls_to_arrivals_by_weight_and_seed(users):
+    """Each arrival plays one persona, in the proportion of the weights, and the same one in every run of a seed."""
+
+    async def cast() -> list[str]:
+        users.cast = []
+        scene = Scene(None, Recorder(SimpleNamespace(append=lambda _: None)), Persona(), Loopback())
+        mix = [(Persona("often"), 3.0), (Persona("seldom"), 1.0)]
+        crowd = Crowd(scene, Schedule([Arrival(n, 0.0, n) for n in range(400)], ""), mix, lead=0.0, drain=0.0)
+        users.go.set()
+        await finish(crowd, *(crowd.play_next() for _ in range(400)))
+        return [name for _, name in sorted(users.cast)]
+
+    first = await cast()
+    assert first == await cast()
+    assert 260 < first.count("often") < 340
+    assert first.count("often") + first.count("seldom") == 400
+
+
+def closed_crowd(users: int, closed: Closed, report=lambda _: None) -> Crowd:
+    recorder = Recorder(SimpleNamespace(append=lambda _: None))
+    share = Schedule(Turns(1, range(users)), "closed", closed)
+    return Crowd(Scene(None, recorder, Persona(), Loopback(), report=report), share, lead=0.0, drain=0.0)
+
+
+async def test_in_a_closed_model_the_next_comes_when_one_is_through(users):
+    """However many are ready to play, no more than the room holds are in; in the end all have been."""
+    two = asyncio.Event()
+    crowd = closed_crowd(7, Closed(2), lambda _: two.set() if crowd.tally.started == 2 else None)
+    journeys = [asyncio.create_task(crowd.play_next()) for _ in range(9)]
+    async with asyncio.timeout(20):
+        await two.wait()
+        assert (crowd.tally.offered, len(users.entered)) == (2, 2)
+        users.go.set()
+        await crowd.supervise()
+        played = await asyncio.gather(*journeys)
+    assert sum(journey is not None for journey in played) == 7
+    assert (crowd.tally.offered, crowd.tally.started, crowd.tally.dropped, crowd.tally.finished) == (7, 7, 0, 7)
+
+
+async def test_a_closed_model_ends_with_its_time(users):
+    """Nobody new comes after it; nobody counts as dropped, for nobody was due."""
+    crowd = closed_crowd(10**9, Closed(3, until=0.05))
+    journeys = [asyncio.create_task(crowd.play_next()) for _ in range(3)]
+
+    async def everybody_in() -> None:
+        users.go.set()
+
+    async with asyncio.timeout(20):
+        await crowd.supervise(everybody_in)
+        await asyncio.gather(*journeys)
+    assert crowd.exhausted
+    assert (crowd.tally.offered, crowd.tally.started, crowd.tally.dropped, crowd.tally.finished) == (3, 3, 0, 3)
+    assert await crowd.play_next() is None

@@ -12,7 +12,7 @@ from harness.results.run import BenchRun, TargetFigures, Timeline
 def test_each_chart_is_drawn_twice(bench: BenchRun) -> None:
     """Once for a screen and once for a phone, both well-formed and free of a fixed size."""
     drawn = figures(bench.targets)
-    assert [figure.name for figure in drawn] == ["matches", "waiting", "latency"]
+    assert [figure.name for figure in drawn] == ["matches", "latency", "waiting"]
     for svg in (picture for figure in drawn for picture in (figure.wide, figure.narrow)):
         root = ET.fromstring(svg)
         assert "viewBox" in root.attrib and "width" not in root.attrib

@@ -102,8 +102,9 @@ class _Words(HTMLParser):
 
 
 def words_of(html: str) -> str:
+    """What the page says in words, without the list of all figures."""
     parser = _Words()
-    parser.feed(html)
+    parser.feed(re.sub(r'<section id="figures">.*?</section>', "", html, flags=re.DOTALL))
     return " ".join(" ".join(parser.words).split())
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
-from harness.report.html import page, tone
+from harness.report.html import _TITLES, page, tone
 from harness.results.finding import Finding, Verdict
 from harness.results.fingerprint import Fingerprint
-from harness.results.run import BenchRun, ConformRun, PeersRun, SwarmRun, TargetFigures
+from harness.results.run import BenchRun, ConformRun, PeersRun, Run, SwarmRun, TargetFigures
 
 
 def test_the_page_needs_nothing_else(bench: BenchRun) -> None:
@@ -70,3 +71,9 @@ def test_verdicts_have_tones() -> None:
     assert [tone(word) for word in ("valid", "pass", "conformant")] == ["good"] * 3
     assert [tone(word) for word in ("invalid", "fail", "not-conformant")] == ["bad"] * 3
     assert [tone(word) for word in ("unknown", "error", "partial", "warn")] == [""] * 4
+
+
+def test_every_kind_of_run_has_a_title() -> None:
+    """A new kind is not forgotten until somebody asks for its page."""
+    kinds = {kind.model_fields["kind"].default for kind in get_args(get_args(Run)[0])}
+    assert kinds <= _TITLES.keys()

@@ -65,7 +65,7 @@ def test_a_run_survives_its_file(kind: str) -> None:
     """Each kind of run reads back as it was, with its kind and the version of the format."""
     text = dump_run(RUNS[kind])
     data = json.loads(text)
-    assert data["schema"] == "gurukul.run/1"
+    assert data["schema"] == "gurukul.run/2"
     assert data["kind"] == kind
     assert RUN.validate_json(text) == RUNS[kind]
 

@@ -64,7 +64,7 @@ UNREADABLE = {
     "a list": ("[1]", "is not a run of this harness"),
     "another schema": ('{"schema": "other/1"}', "is not a run of this harness"),
     "a schema that is a number": ('{"schema": 1}', "is not a run of this harness"),
-    "a newer version": (json.dumps({**DATA, "schema": "gurukul.run/2"}), "has the format gurukul.run/2"),
+    "a newer version": (json.dumps({**DATA, "schema": "gurukul.run/9"}), "has the format gurukul.run/9"),
     "another kind": (json.dumps({**DATA, "kind": "dance"}), "it is damaged"),
     "a wrong value": (json.dumps({**DATA, "verdict": "fine"}), "verdict: Input should be"),
     "an unknown key": (json.dumps({**DATA, "more": 1}), "more: Extra inputs"),

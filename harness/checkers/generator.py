@@ -1,0 +1,50 @@
+"""The generator guards itself: what its processes noted of themselves, and whether that leaves their figures worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from harness.history.op import Op
+from harness.results.generator import GeneratorHealth
+from harness.target import Budgets
+
+BUSY = 0.95
+"""A process whose CPU share is above this had no time left to be punctual."""
+DROPPED = 0.01
+"""So large a share of the offered users may have been dropped."""
+
+
+def health_of(ops: Iterable[Op], budgets: Budgets) -> GeneratorHealth | None:
+    """How the generator did, by the last `generator` op of each process; None where none was noted."""
+    last: dict[str, dict[str, Any]] = {}
+    for op in sorted((op for op in ops if op.op == "generator"), key=lambda op: op.t1 or op.t0):
+        last[op.process] = op.value
+    if not last:
+        return None
+    notes = list(last.values())
+    health = GeneratorHealth(
+        workers=len(notes),
+        model="closed" if any(note.get("closed") for note in notes) else "open",
+        arrivals=str(notes[0].get("arrivals", "")),
+        offered=sum(int(note.get("offered", 0)) for note in notes),
+        started=sum(int(note.get("started", 0)) for note in notes),
+        dropped=sum(int(note.get("dropped", 0)) for note in notes),
+        **{
+            name: round(max(float(note.get(name, 0.0)) for note in notes), 3)
+            for name in ("latest_ms", "loop_lag_p99_ms", "loop_lag_max_ms", "cpu")
+        },
+    )
+    return health.model_copy(update={"trouble": _trouble(health, budgets.generator_lag * 1000)})
+
+
+def _trouble(health: GeneratorHealth, lag_ms: float) -> str:
+    """What is past its bound."""
+    said = []
+    if health.loop_lag_p99_ms > lag_ms:
+        said.append(f"its loop lagged {health.loop_lag_p99_ms:,.0f} ms at p99 (bound {lag_ms:,.0f} ms)")
+    if health.cpu > BUSY:
+        said.append(f"a process of it used {health.cpu:.0%} of a core (bound {BUSY:.0%})")
+    if health.dropped > DROPPED * health.offered:
+        said.append(f"{health.dropped:,} of {health.offered:,} arrivals found no room (bound {DROPPED:.0%})")
+    return f"the generator measured itself: {', '.join(said)}" if said else ""

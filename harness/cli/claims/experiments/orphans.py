@@ -1,0 +1,104 @@
+"""Users who are gone: whether they are still matched, and who removes what they leave in the queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.cli.claims.claim import Place
+from harness.cli.claims.experiments.company import Calls, calls_of, company, until
+from harness.client.participant import Participant
+from harness.lab.database import connected
+
+STALE = 121.0
+FRESH = 60.0
+"""Seconds since a user joined who has closed his tab: just more than the document's two minutes, and less."""
+_AGE = """
+update public.waiting_queue set joined_at = joined_at - make_interval(secs => $2) where user_id = $1
+"""
+_ENTRY = "select joined_at from public.waiting_queue where user_id = $1"
+_HAS_CLEANUP = "select to_regprocedure('public.cleanup_matchmaking()') is not null"
+_QUEUE_TTL = 1.0
+_WITHOUT_JOINS = 5.0
+"""Seconds for which nobody comes; five times the time to live."""
+
+
+@dataclass(frozen=True)
+class OrphanFacts:
+    """Trials, and in how many of them it was so."""
+
+    trials: int
+    matched_when_stale: int
+    matched_when_fresh: int
+    rejoins: int
+    single_entries: int
+    """Second joins of a user that left one row, made anew."""
+    swept_unasked: bool
+    """Whether a stale entry goes while nobody joins."""
+    cleanup_removes: bool | None
+    """Whether cleanup_matchmaking() removes one of 10 minutes; None where there is no such function."""
+
+
+async def orphans(place: Place) -> OrphanFacts:
+    """Tries with the document's two minutes, by setting entries back; the unasked sweep in a second deployment."""
+    trials = place.size(20, 6)
+    async with (
+        place.deployed("orphans") as deployed,
+        company(deployed.target, 5 * trials + 1) as people,
+        connected(deployed.database_url) as database,
+    ):
+        calls, left = calls_of(deployed), iter(people)
+        stale = [await _ghost(calls, database, next(left), next(left), STALE) for _ in range(trials)]
+        fresh = [await _ghost(calls, database, next(left), next(left), FRESH) for _ in range(trials)]
+        single = [await _rejoined(calls, database, next(left)) for _ in range(trials)]
+        removes = await _cleaned(calls, database, next(left))
+    return OrphanFacts(
+        trials, sum(stale), sum(fresh), trials, sum(single), await _swept_unasked(place), removes,
+    )  # fmt: skip
+
+
+async def _ghost(calls: Calls, database: Any, gone: Participant, comes: Participant, age: float) -> bool:
+    """One joins and is gone, his entry so many seconds old; whether he is matched with who comes then."""
+    await calls.join(gone)
+    await database.execute(_AGE, gone.user, age)
+    await calls.join(comes)
+    session = await comes.poll()
+    if session is not None:
+        await comes.end(session.id)
+    await comes.leave()
+    await gone.leave()
+    return session is not None
+
+
+async def _rejoined(calls: Calls, database: Any, user: Participant) -> bool:
+    """Joins twice; whether there is one row, younger than the first."""
+    await calls.join(user)
+    await database.execute(_AGE, user.user, FRESH)
+    first = await database.fetch(_ENTRY, user.user)
+    await calls.join(user)
+    second = await database.fetch(_ENTRY, user.user)
+    await user.leave()
+    return len(first) == len(second) == 1 and second[0]["joined_at"] >= first[0]["joined_at"]
+
+
+async def _cleaned(calls: Calls, database: Any, user: Participant) -> bool | None:
+    if not await database.fetchval(_HAS_CLEANUP):
+        return None
+    await calls.join(user)
+    await database.execute(_AGE, user.user, 600.0)
+    await database.execute("select public.cleanup_matchmaking()")
+    return not await database.fetch(_ENTRY, user.user)
+
+
+async def _swept_unasked(place: Place) -> bool:
+    async with (
+        place.deployed("sweep", queue_ttl=_QUEUE_TTL) as deployed,
+        company(deployed.target, 1) as people,
+        connected(deployed.database_url) as database,
+    ):
+        await calls_of(deployed).join(people[0])
+
+        async def gone() -> bool:
+            return not await database.fetch(_ENTRY, people[0].user)
+
+        return await until(gone, _WITHOUT_JOINS)
