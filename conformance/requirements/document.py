@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +27,8 @@ def page(catalogue: Mapping[str, Requirement] = CATALOGUE) -> str:
 
 
 def _anchor(requirement: Requirement) -> str:
-    return f"{requirement.id} {requirement.title}".lower().replace(" ", "-").replace(",", "")
+    """Where a heading stands, as Markdown's readers name it: without points, commas and the like."""
+    return re.sub(r"[^\w -]", "", f"{requirement.id} {requirement.title}".lower()).replace(" ", "-")
 
 
 def _section(requirement: Requirement) -> str:

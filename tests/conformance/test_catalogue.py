@@ -58,10 +58,15 @@ def test_the_page_says_what_a_pass_rests_on() -> None:
     assert "A pass means that two met, and that a third came; otherwise it is `unknown`." in text
 
 
+def _as_anchor(heading: str) -> str:
+    """What a reader of Markdown makes of a heading: letters, digits and hyphens, in small letters."""
+    return "".join(letter for letter in heading.lower().replace(" ", "-") if letter.isalnum() or letter in "-_")
+
+
 def test_the_page_links_to_its_own_sections() -> None:
     """Each row of the table leads to a heading that exists."""
     text = page()
-    headings = {line[3:].lower().replace(" ", "-").replace(",", "") for line in text.splitlines() if line[:3] == "## "}
+    headings = {_as_anchor(line[3:]) for line in text.splitlines() if line[:3] == "## "}
     for requirement in CATALOGUE.values():
         anchor = text.split(f"[{requirement.id}](#", 1)[1].split(")", 1)[0]
         assert anchor in headings
