@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help venv bench bench-full serve test clients benchmarks stress mutants check format lock clean
+.PHONY: help venv bench bench-full serve test clients benchmarks stress mutants check format lock schema clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,7 +24,8 @@ serve: $(READY) ## The reference server on http://127.0.0.1:54321 until Ctrl-C
 	$(BIN)/gurukul serve
 
 test: $(READY) ## All tests, save those of the next three verbs (under 10 minutes)
-	$(BIN)/pytest -q -n 3 --dist loadfile --ignore=tests/clients --ignore=tests/benchmarks --ignore=tests/stress
+	$(BIN)/pytest -q -n 3 --dist loadfile --ignore=tests/clients --ignore=tests/benchmarks --ignore=tests/stress \
+		--ignore=tests/documents
 
 clients: $(READY) ## The official JavaScript and Python clients, unmodified, against the reference server (needs Node)
 	$(BIN)/pytest -q tests/clients
@@ -47,6 +48,12 @@ check: $(READY) ## Lint, format, types, import direction
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(READY) ## The documentation as a site, in build/site; a broken link is an error
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/site
+
+commands: $(READY) ## Run every command that README and docs/ show (under 10 minutes)
+	$(BIN)/pytest -q tests/documents
+
 format: $(READY) ## Mend lint and format where a program can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -56,6 +63,9 @@ lock: $(READY) ## Write requirements.lock anew from pyproject.toml
 		--no-header --no-annotate --strip-extras --allow-unsafe -o $(VENV)/lock pyproject.toml
 	{ echo "# Exact versions of everything that the project is built, checked and run with. Made by: make lock"; \
 		grep -v -e '^#' -e '^gurukul-harness' -e '^pip==' -e '^$$' $(VENV)/lock; } > requirements.lock
+
+schema: $(READY) ## Write docs/run.schema.json anew from the models
+	$(BIN)/python -m harness.results.schema > docs/run.schema.json
 
 clean: ## Remove what can be made again (runs in results/ stay)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -15,7 +15,7 @@ from harness.cli.main import app, main
 from harness.target import parse_target
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = ("harness", "reference_server", "conformance", "locustfiles")
 
@@ -52,9 +52,11 @@ def test_every_command_in_the_pages_exists(words: list[str], capsys: pytest.Capt
         shown = capsys.readouterr().out
         options = [word for word in words if word.startswith("-")]
         assert [option for option in options if option not in shown] == []
-    else:
-        assert words[:2] == ["locust", "-f"]
+    elif words[0] == "locust":
+        assert words[1] == "-f"
         assert (ROOT / words[2]).is_file()
+    else:
+        assert words[:3] == ["pytest", "--pyargs", "conformance"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -71,6 +73,16 @@ def test_every_path_in_the_pages_exists(page: Path):
         r"`((?:harness|reference_server|conformance|locustfiles|tests|docs)/[\w./-]*)`", page.read_text()
     )
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_every_page_is_in_the_site():
+    """docs/index.md lists each page under one of its headings."""
+    trees = re.findall(r"^```{toctree}\n(.*?)^```", (ROOT / "docs" / "index.md").read_text(), re.MULTILINE | re.DOTALL)
+    listed = [line for tree in trees for line in tree.splitlines() if line and line[0] != ":"]
+    pages = {
+        path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in PAGES if ROOT / "docs" in path.parents
+    }
+    assert sorted(listed) == sorted(pages - {"index"})
 
 
 def test_the_target_file_in_the_readme_is_one():
