@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.checkers.connections import connections_of
@@ -38,12 +38,23 @@ class _Measured:
     births: list[float] = field(default_factory=list)
     correct: int = 0
     offered: list[float] = field(default_factory=list)
+    sent: list[float] = field(default_factory=list)
+    """When those joins were sent that had been due at some time."""
     joins: list[Span] = field(default_factory=list)
     """Those that were answered, and took effect."""
+    sights: dict[str, dict[str, Span]] = field(default_factory=dict)
+    """By session and member: from when he was due until he saw it."""
 
     @property
     def duration(self) -> float:
         return max(0.0, max(self.births) - min(self.begun)) if self.births and self.begun else 0.0
+
+    @property
+    def both_notified(self) -> list[Span]:
+        """Of each session that both members saw: from when the later of them was due until the later had seen it."""
+        both = [list(sights.values()) for sights in self.sights.values() if len(sights) == 2]
+        spans = [(max(due for due, _ in pair), max(seen for _, seen in pair)) for pair in both]
+        return [(due, max(due, seen)) for due, seen in spans]
 
 
 def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets = Budgets()) -> TargetFigures:
@@ -78,15 +89,17 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
         correct_matches=judgement.correct_matches,
         correct_matches_per_s=round(measured.correct / duration, 3) if duration else 0.0,
         violations=judgement.violations,
+        violations_per_million_joins=per_million(judgement.violations, judgement.joins),
         unmatched_users=judgement.unmatched_users,
         join_ms=spread_ms([end - start for start, end in measured.joins]),
         join_to_match_ms=spread_ms(measured.waits),
+        both_notified_ms=spread_ms([end - start for start, end in measured.both_notified]),
         censored_waits=measured.censored,
         join_to_match_quantiles=quantiles_ms(measured.waits),
         pairs=pairs_of(ops),
         connections=connections,
         offered_per_s=None if closed else _rate(measured.offered),
-        achieved_per_s=_rate(measured.begun) if measured.offered and not closed else None,
+        achieved_per_s=_rate(measured.sent) if measured.offered and not closed else None,
         arrivals_dropped=health.dropped if health is not None else 0,
         generator=health,
         duration=round(duration, 3),
@@ -94,6 +107,11 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
         first_witness={result.requirement: result.findings[0] for result in judgement.results if result.findings},
         samples=_samples(measured, ops),
     )
+
+
+def per_million(violations: Mapping[str, int], joins: int) -> dict[str, float]:
+    """Findings by requirement, as so many in a million joins."""
+    return {name: round(count * 1e6 / joins, 1) for name, count in violations.items()} if joins else {}
 
 
 def pairs_of(ops: Iterable[Op]) -> Pairs:
@@ -145,7 +163,12 @@ def _samples(measured: _Measured, ops: Iterable[Op]) -> dict[str, tuple[float, .
     """The single measurements of each figure of times that has any."""
     waits = [(end - wait, end) for end, wait in zip(measured.ended, measured.waits, strict=True)]
     pairs = [span for attempts in _attempts(ops).values() if (span := _connected(attempts))]
-    found = {"join_ms": measured.joins, "join_to_match_ms": waits, "pairs.time_to_connect_ms": pairs}
+    found = {
+        "join_ms": measured.joins,
+        "join_to_match_ms": waits,
+        "both_notified_ms": measured.both_notified,
+        "pairs.time_to_connect_ms": pairs,
+    }
     return {name: samples_ms(spans) for name, spans in found.items() if spans}
 
 
@@ -191,6 +214,7 @@ def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
                 measured.joins.append((op.t0, op.t1))
             if op.due is not None:
                 measured.offered.append(op.due)
+                measured.sent.append(op.t0)
         if op.op == "leave" and op.outcome is not Outcome.FAIL and op.user in waiting:
             left[op.user] = waiting.pop(op.user)
             measured.censored += 1
@@ -207,6 +231,7 @@ def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
             if since is not None:
                 measured.waits.append(max(0.0, sight.known - since))
                 measured.ended.append(sight.known)
+                measured.sights.setdefault(sight.session, {})[op.user] = (since, sight.known)
     measured.censored += len(waiting)
     measured.births = sorted(born.values())
     measured.correct = sum(session not in wrong for session in born)

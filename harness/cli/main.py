@@ -93,9 +93,7 @@ def serve(
 
 @app.command()
 def conform(
-    targets: Annotated[
-        list[str], typer.Argument(metavar="TARGET...", help="documented, hardened (started for the command), or files.")
-    ],
+    targets: options.TargetsArgument,
     k: Annotated[str, typer.Option("-k", metavar="EXPR", help="Choose requirements: -k 'MM-S1 or MM-L2'.")] = "",
     time: Annotated[
         str, typer.Option(metavar="scaled|real", help="Short or real waits; built-in targets: scaled unless said.")
@@ -119,7 +117,7 @@ def conform(
 @app.command()
 def swarm(
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="The name of a locustfile: search_and_chat.")],
-    target: options.TargetArgument,
+    targets: options.TargetsArgument,
     arrivals: Annotated[
         str,
         typer.Option(
@@ -163,8 +161,10 @@ def swarm(
 ) -> int:
     """Send many users through a target, arriving when they are due, and judge what they saw.
 
+    Several targets are measured one after the other, each alone on the machine, and stand side by side in one report.
     Exit status: 0 valid, and every threshold of --require holds; 1 invalid, or a threshold is broken; 2 unknown (too
-    little was seen, the run was interrupted, or the generator could not keep up); 3 trouble of our own.
+    little was seen, the run was interrupted, or the generator could not keep up); 3 trouble of our own; the worst of
+    all targets.
     """
     from harness.cli.swarm import planned
     from harness.cli.swarm import swarm as verb
@@ -173,7 +173,7 @@ def swarm(
         scenario, users, arrivals=arrivals, closed=closed, rate=rate, duration=duration, seed=seed, at_once=at_once,
         talk=talk, patience=patience, processes=processes, peer_share=peer_share,
     )  # fmt: skip
-    return run(verb(plan, target, database_url, results, json, html, verbose, require or ()))
+    return run(verb(plan, targets, database_url, results, json, html, verbose, require or ()))
 
 
 @app.command()

@@ -10,6 +10,9 @@ import typer
 TargetArgument = Annotated[
     str, typer.Argument(metavar="TARGET", help="documented, hardened (started for the command), or a target file.")
 ]
+TargetsArgument = Annotated[
+    list[str], typer.Argument(metavar="TARGET...", help="documented, hardened (started for the command), or files.")
+]
 Json = Annotated[
     str, typer.Option("--json", metavar="FILE", help="Write the same facts for a program; - is standard output.")
 ]

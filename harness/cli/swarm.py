@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cli.conform import named
 from harness.cli.folder import run_folder
-from harness.cli.measured import concluded
+from harness.cli.measured import concluded_of
 from harness.cli.output import publish
 from harness.cli.progress import Progress
 from harness.cli.require import required
@@ -17,6 +18,7 @@ from harness.errors import Trouble
 from harness.results.fingerprint import take_fingerprint
 from harness.results.run import SwarmRun
 from harness.results.store import RunFolder
+from harness.target import Target
 
 if TYPE_CHECKING:
     from harness.load.swarm import SwarmPlan, SwarmProgress, SwarmResult
@@ -56,25 +58,32 @@ def planned(
 
 
 async def swarm(
-    plan: SwarmPlan, target: str, database_url: str, results: Path, json: str, html: Path | None, verbose: int,
-    require: Sequence[str] = (),
+    plan: SwarmPlan, targets: Sequence[str], database_url: str, results: Path, json: str, html: Path | None,
+    verbose: int, require: Sequence[str] = (),
 ) -> int:  # fmt: skip
-    """Runs a swarm, stores and shows what came of it; returns the exit status."""
+    """Runs a swarm, stores and shows what came of it; returns the exit status.
+
+    Several targets are measured one after the other, each alone on the machine, and stand in one run.
+    """
     from harness.load.swarm import schedule_of
 
-    require = required(require, checked(target, database_url=database_url))
+    names = named(targets, database_url=database_url)
+    for argument in names.values():
+        require = required(require, checked(argument, database_url=database_url))
     schedule_of(plan)
     fingerprint = take_fingerprint(seed=plan.seed, settings=settings_of(plan))
-    there: Opened | None = None
+    seen: list[Target] = []
     interrupted = False
     with run_folder(results, "swarm") as folder:
         try:
             with Progress(verbose) as progress:
-                async with opened(target, folder, progress, time="real", database_url=database_url) as there:
-                    await swarm_part(plan, there, folder, progress)
+                for argument in names.values():
+                    async with opened(argument, folder, progress, time="real", database_url=database_url) as there:
+                        seen.append(there.target)
+                        await swarm_part(plan, there, folder, progress)
         except asyncio.CancelledError:
             interrupted = True
-        measured = concluded(there, folder, interrupted=interrupted, require=require)
+        measured = concluded_of(seen, folder, interrupted=interrupted, require=require)
         run = SwarmRun(fingerprint=fingerprint, interrupted=interrupted, scenario=plan.scenario, **measured)
         return publish(run, folder, json=json, html=html)
 

@@ -59,11 +59,17 @@ def figure_rows(targets: Sequence[TargetFigures]) -> list[Row]:
         Row("matches", _each(targets, _matches), "correct: no safety finding names them"),
         Row("correct matches per s", _each(targets, _rate), "from the first join to the last match"),
         Row("violations", _each(targets, _violations), "findings by requirement"),
+        Row("per million joins", _each(targets, _per_million), "the same findings, by what they come to"),
         Row(
             "users never matched", _each(targets, lambda t: f"{t.unmatched_users:,}"), "joined, and seen in no session"
         ),
         Row("join answered", _each(targets, lambda t: spread_text(t.join_ms)), "p50 / p95 / p99 / max, in ms"),
         Row("join to match", _each(targets, lambda t: spread_text(t.join_to_match_ms)), "p50 / p95 / p99 / max, in ms"),
+        Row(
+            "join to both notified",
+            _each(targets, lambda t: spread_text(t.both_notified_ms)),
+            "from the later join until both had seen it: p50 / p95 / p99 / max, in ms",
+        ),
         Row("pairs connected", _each(targets, lambda t: _pairs(t.pairs)), "data went both ways; 95 % interval"),
         Row(
             "time to connect",
@@ -202,6 +208,11 @@ def _rate(target: TargetFigures) -> str:
 
 def _violations(target: TargetFigures) -> str:
     return _counts(target.violations) if target.violations else "none"
+
+
+def _per_million(target: TargetFigures) -> str:
+    found = target.violations_per_million_joins
+    return ", ".join(f"{name} {rate:,.0f}" for name, rate in found.items()) or NOTHING
 
 
 def _counts(counts: dict[str, int]) -> str:

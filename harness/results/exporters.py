@@ -51,6 +51,7 @@ def _measured(target: TargetFigures) -> Iterator[Figure]:
         yield Figure(target.name, "unmatched_users", target.unmatched_users, "users", "smaller")
     yield from _spread(target.name, "join_ms", target.join_ms)
     yield from _spread(target.name, "join_to_match_ms", target.join_to_match_ms)
+    yield from _spread(target.name, "both_notified_ms", target.both_notified_ms)
     if target.pairs.success_rate is not None:
         low, high = target.pairs.interval_95 or (None, None)
         yield Figure(target.name, "pairs.success_rate", target.pairs.success_rate, "ratio", "bigger", low, high)

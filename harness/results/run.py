@@ -90,12 +90,16 @@ class TargetFigures(_Model):
     """Matches that no safety finding names."""
     correct_matches_per_s: float = 0.0
     violations: dict[str, int] = Field(default_factory=dict)
+    violations_per_million_joins: dict[str, float] = Field(default_factory=dict)
+    """The same, by what they come to in a million joins: comparable between runs of different length."""
     unmatched_users: int = 0
     """Users who joined and whom nobody ever saw in a session."""
     join_ms: Spread = Spread()
     """From when a join was sent to its answer."""
     join_to_match_ms: Spread = Spread()
     """From when a join was due (or began) to the user's own first sight of his session: waits that ended so."""
+    both_notified_ms: Spread = Spread()
+    """By session: from when the later of its two joins was due (or began) until both members had seen it."""
     censored_waits: int = 0
     """Waits that did not: they were under way when the run ended, or the user left. They are in no percentile."""
     join_to_match_quantiles: tuple[Quantile, ...] = ()
@@ -154,6 +158,8 @@ class _Run(_Model):
     """The budgets that each part was judged by, by `<target>` or `<target>.<part>`, so that it can be judged again."""
     capabilities: Capabilities = Capabilities()
     """What the targets offer, without the address of a database: also for judging again."""
+    offers: dict[str, Capabilities] = Field(default_factory=dict)
+    """The same by target, where several were measured that do not offer the same."""
     require: tuple[str, ...] = ()
     """The thresholds that the figures had to hold."""
     fresh_users: bool = True
@@ -192,7 +198,7 @@ class BenchRun(_MeasuredRun):
 
 
 class SwarmRun(_MeasuredRun):
-    """One swarm against one target."""
+    """One swarm, against one target or against several, one after the other."""
 
     kind: Literal["swarm"] = "swarm"
     scenario: str = ""

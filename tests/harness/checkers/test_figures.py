@@ -156,3 +156,56 @@ def test_of_many_samples_some_are_kept() -> None:
     assert len(kept) == 1000
     assert kept[:3] == (0, 5, 10)
     assert kept[-1] == 4995
+
+
+def test_both_are_notified_when_the_later_of_them_knows(story: Story) -> None:
+    """From the due time of the later of two joins to the later of two sights; a session that one saw alone has none."""
+    text = """
+        10-10.1   A join
+        10.3-10.4 B join
+        10.5      A push X(A,B)
+        10.9      B push X(A,B)
+        11-11.1   C join
+        11.2-11.3 D join
+        11.5      C push Y(C,D)
+    """
+    ops = [replace(op, due=10.2) if op.op == "join" and op.user == "B" else op for op in story(text)]
+    measured = figures(ops, judge(ops, Budgets()), "t")
+    assert measured.both_notified_ms.count == 1
+    assert measured.both_notified_ms.max == pytest.approx(700, rel=0.002)
+    assert measured.samples["both_notified_ms"] == (700.0,)
+
+
+def test_both_are_notified_of_their_latest_search(story: Story) -> None:
+    """Who searches again counts from his second join."""
+    text = """
+        10-10.1   A join
+        10-10.1   B join
+        10.2      A push X(A,B)
+        10.2      B push X(A,B)
+        11-11.1   A end X
+        12-12.1   A join
+        12.2-12.3 B join
+        12.4      A push Y(A,B)
+        12.5      B push Y(A,B)
+    """
+    ops = story(text)
+    measured = figures(ops, judge(ops, Budgets()), "t")
+    assert measured.samples["both_notified_ms"] == (200.0, 300.0)
+
+
+def test_findings_in_a_million_joins(story: Story) -> None:
+    """Two users who wait side by side for long are one finding of two joins."""
+    ops = story("10-10.1 A join\n10-10.1 B join\n15-15.1 A poll -\n15-15.1 B poll -")
+    measured = figures(ops, judge(ops, Budgets()), "t")
+    assert measured.violations["MM-L2"] == 1
+    assert measured.violations_per_million_joins["MM-L2"] == 500_000
+    assert figures([], judge([], Budgets()), "t").violations_per_million_joins == {}
+
+
+def test_who_searches_again_is_not_offered_again(story: Story) -> None:
+    """Offered and achieved rates are of arrivals: joins without a due time are no part of either."""
+    text = "10-10.1 A join\n11-11.1 B join\n12-12.1 C join\n12.1-12.2 A join\n12.2-12.3 B join"
+    ops = [replace(op, due=op.t0) if op.t0 <= 12 and op.op == "join" else op for op in story(text)]
+    measured = figures(ops, judge(ops, Budgets()), "t")
+    assert (measured.offered_per_s, measured.achieved_per_s) == (1.0, 1.0)
