@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from harness.checkers.connections import connections_of
 from harness.checkers.generator import health_of
+from harness.checkers.ideal import Due, Waits, waits_of
 from harness.checkers.judge import split_groups
 from harness.checkers.statistics import quantiles_ms, samples_ms, spread_ms, wilson_95
 from harness.checkers.timeline import sighting_of
@@ -44,6 +45,16 @@ class _Measured:
     """Those that were answered, and took effect."""
     sights: dict[str, dict[str, Span]] = field(default_factory=dict)
     """By session and member: from when he was due until he saw it."""
+    due: dict[str, Due] = field(default_factory=dict)
+    """By user: when his first join was due, and how long he then waited."""
+
+    def waited(self, user: str, since: float, until: float) -> None:
+        """Notes a wait that ended with a match."""
+        wait = max(0.0, until - since)
+        self.waits.append(wait)
+        self.ended.append(until)
+        if (due := self.due.get(user)) is not None and due.at == since:
+            due.wait = wait
 
     @property
     def duration(self) -> float:
@@ -76,6 +87,7 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
     measured = _measure(swarm or ops, wrong)
     health = health_of(swarm or ops, budgets)
     closed = health is not None and health.model == "closed"
+    waits = Waits() if closed else waits_of(measured.due.values())
     duration = measured.duration
     connections = connections_of(ops)
     verdict, reason = _concluded(judgement, connections, health)
@@ -94,6 +106,9 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
         join_ms=spread_ms([end - start for start, end in measured.joins]),
         join_to_match_ms=spread_ms(measured.waits),
         both_notified_ms=spread_ms([end - start for start, end in measured.both_notified]),
+        mean_wait_ms=waits.mean,
+        ideal_wait_ms=waits.ideal,
+        ideal_excess_ms=waits.excess,
         censored_waits=measured.censored,
         join_to_match_quantiles=quantiles_ms(measured.waits),
         pairs=pairs_of(ops),
@@ -215,6 +230,7 @@ def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
             if op.due is not None:
                 measured.offered.append(op.due)
                 measured.sent.append(op.t0)
+                measured.due.setdefault(op.user, Due(op.due))
         if op.op == "leave" and op.outcome is not Outcome.FAIL and op.user in waiting:
             left[op.user] = waiting.pop(op.user)
             measured.censored += 1
@@ -229,9 +245,8 @@ def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
                 since, measured.censored = left[op.user], measured.censored - 1
             left.pop(op.user, None)
             if since is not None:
-                measured.waits.append(max(0.0, sight.known - since))
-                measured.ended.append(sight.known)
                 measured.sights.setdefault(sight.session, {})[op.user] = (since, sight.known)
+                measured.waited(op.user, since, sight.known)
     measured.censored += len(waiting)
     measured.births = sorted(born.values())
     measured.correct = sum(session not in wrong for session in born)

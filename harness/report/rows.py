@@ -70,6 +70,7 @@ def figure_rows(targets: Sequence[TargetFigures]) -> list[Row]:
             _each(targets, lambda t: spread_text(t.both_notified_ms)),
             "from the later join until both had seen it: p50 / p95 / p99 / max, in ms",
         ),
+        Row("mean wait over the ideal", _each(targets, _ideal), "a matcher that pairs with the next arrival, at once"),
         Row("pairs connected", _each(targets, lambda t: _pairs(t.pairs)), "data went both ways; 95 % interval"),
         Row(
             "time to connect",
@@ -246,6 +247,12 @@ def _arrivals(target: TargetFigures) -> str:
     if target.offered_per_s is None or target.achieved_per_s is None:
         return NOTHING
     return f"{target.offered_per_s:,.1f} → {target.achieved_per_s:,.1f}"
+
+
+def _ideal(target: TargetFigures) -> str:
+    if target.ideal_excess_ms is None or target.mean_wait_ms is None or target.ideal_wait_ms is None:
+        return NOTHING
+    return f"{target.ideal_excess_ms:+,.1f} ms ({target.mean_wait_ms:,.1f} of {target.ideal_wait_ms:,.1f})"
 
 
 def _joining(target: TargetFigures) -> str:

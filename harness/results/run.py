@@ -100,6 +100,12 @@ class TargetFigures(_Model):
     """From when a join was due (or began) to the user's own first sight of his session: waits that ended so."""
     both_notified_ms: Spread = Spread()
     """By session: from when the later of its two joins was due (or began) until both members had seen it."""
+    mean_wait_ms: float | None = None
+    """The mean of the same waits, of users who came when they were due; None in a closed model."""
+    ideal_wait_ms: float | None = None
+    """The mean with a matcher that pairs whoever waits with the next who is due, at once: there is no shorter one."""
+    ideal_excess_ms: float | None = None
+    """By how much the mean wait is above it."""
     censored_waits: int = 0
     """Waits that did not: they were under way when the run ended, or the user left. They are in no percentile."""
     join_to_match_quantiles: tuple[Quantile, ...] = ()

@@ -13,6 +13,7 @@ import orjson
 from reference_server.auth.claims import Claims
 from reference_server.db import startup
 from reference_server.db.connection import Connection, DatabaseError, Refused, Unavailable, driver
+from reference_server.db.counting import Statements, counted
 from reference_server.db.installation import Rewrite, as_written, install
 from reference_server.db.replication import LogStream, open_log
 
@@ -45,8 +46,11 @@ _ROLES = {"anon": "anon", "authenticated": "authenticated"}
 class Database:
     """A PostgreSQL database that can carry the server. Made by `open`; `close` may be called twice."""
 
-    def __init__(self, url: str, pool: Any, statement_timeouts: Mapping[str, float]) -> None:
+    def __init__(
+        self, url: str, pool: Any, statement_timeouts: Mapping[str, float], statements: Statements | None = None
+    ) -> None:
         self.url = url
+        self.statements = statements or Statements()
         self._pool = pool
         self._timeouts = {role: max(1, round(seconds * 1000)) for role, seconds in statement_timeouts.items()}
         self._dedicated: set[Connection] = set()
@@ -77,8 +81,10 @@ class Database:
             await startup.check_server(probe, url)
         finally:
             await probe.close(timeout=5)
+        statements = Statements()
         pool = driver.create_pool(
             url,
+            connection_class=counted(statements),
             min_size=pool_size,
             max_size=pool_size,
             max_inactive_connection_lifetime=0,
@@ -91,7 +97,7 @@ class Database:
             await pool
         except (DatabaseError, driver.InterfaceError, OSError, TimeoutError) as error:
             raise startup.explain(error, url) from error
-        return cls(url, pool, statement_timeouts)
+        return cls(url, pool, statement_timeouts, statements)
 
     async def install(self, engine: str, engine_sql: str, rewritten: Rewrite = as_written) -> None:
         """Installs the schema and the engine's SQL (as `rewritten`), or keeps them where they stand already.
@@ -165,7 +171,7 @@ class Database:
             Unavailable: PostgreSQL cannot be reached.
         """
         try:
-            connection = await _connect(self.url)
+            connection = await _connect(self.url, counted(self.statements))
         except Refused as error:
             raise Unavailable(str(error)) from error
         self._dedicated = {other for other in self._dedicated if not other.is_closed()} | {connection}
@@ -194,9 +200,11 @@ class Database:
             self._pool.terminate()
 
 
-async def _connect(url: str) -> Connection:
+async def _connect(url: str, kind: type[Any] = driver.Connection) -> Connection:
     try:
-        connection = await driver.connect(url, timeout=startup.CONNECT_TIMEOUT, server_settings=_SESSION)
+        connection = await driver.connect(
+            url, connection_class=kind, timeout=startup.CONNECT_TIMEOUT, server_settings=_SESSION
+        )
     except (DatabaseError, driver.InterfaceError, OSError, ValueError) as error:
         raise startup.explain(error, url) from error
     return cast("Connection", connection)

@@ -38,7 +38,7 @@ from reference_server.realtime.frames import Message, Payload
 from reference_server.realtime.idle import Activity, sweep_interval
 from reference_server.realtime.quotas import Quotas
 from reference_server.realtime.rooms import Rooms
-from reference_server.realtime.socket import Socket
+from reference_server.realtime.socket import Frames, Socket
 from reference_server.realtime.subscriptions import Binding, SubscriptionIndex
 from reference_server.realtime.tables import Change
 from reference_server.realtime.teller import Teller
@@ -92,6 +92,7 @@ class Realtime:
         self._empty = asyncio.Event()
         self._stopping = False
         instance = secrets.token_hex(6)
+        self.frames = Frames()
         self.quotas = Quotas(PLANS[settings.plan], monotonic, lambda: self._cluster.elsewhere)
         self._rooms = Rooms(instance, self.quotas, self._write, self._shut)
         self._cluster = Cluster(database, instance, self._rooms, lambda: self.quotas.users)
@@ -175,7 +176,7 @@ class Realtime:
         scope["headers"], scope["query_string"] = [], b""  # nobody asks again, and the server keeps the scope
         number = next(self._numbers)
         stall = self._settings.ping_interval + self._settings.ping_timeout
-        socket = Socket(number, receive, send, stall=stall)
+        socket = Socket(number, receive, send, stall=stall, frames=self.frames)
         apikey = sys.intern(opening.apikey)  # the same for most: thousands of sockets need not hold thousands of copies
         connection = Connection(
             number, opening.version, apikey, self._verify, time.time, self.quotas, self._settings.private_only

@@ -18,6 +18,14 @@ _FRAMES_AT_ONCE = 64
 SLOW_READER = (1008, "too slow: frames were not read")
 
 
+class Frames:
+    """How many messages have gone over sockets: what clients sent, and what was written to them."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.sent = 0
+
+
 class Socket:
     """An accepted WebSocket of the ASGI server.
 
@@ -27,11 +35,14 @@ class Socket:
     """
 
     __slots__ = (
-        "_closing", "_ended", "_flushing", "_queue", "_queued", "_reading", "_receive", "_send", "_stall", "number",
+        "_closing", "_ended", "_flushing", "_frames", "_queue", "_queued", "_reading", "_receive", "_send", "_stall", "number",
     )  # fmt: skip
 
-    def __init__(self, number: int, receive: Receive, send: Send, *, stall: float) -> None:
+    def __init__(
+        self, number: int, receive: Receive, send: Send, *, stall: float, frames: Frames | None = None
+    ) -> None:
         self.number = number
+        self._frames = frames or Frames()
         self._receive = receive
         self._send = send
         self._stall = stall
@@ -70,6 +81,7 @@ class Socket:
         try:
             async with self._reading:
                 while (message := await self._receive())["type"] == "websocket.receive":
+                    self._frames.received += 1
                     text = message.get("text")
                     take(message["bytes"] if text is None else text)
         except TimeoutError:  # our own: the client did not even take the close frame in time
@@ -120,6 +132,7 @@ class Socket:
                 await self._write(frame)
 
     async def _write(self, frame: str | bytes) -> None:
+        self._frames.sent += 1
         await self._send({"type": "websocket.send", "text" if isinstance(frame, str) else "bytes": frame})
 
     def _abandon(self) -> None:

@@ -57,6 +57,9 @@ class Metrics:
         self.dropped = self._counter(
             "realtime_changes_dropped", "Changes that were not told to a channel because of the plan's rate."
         )
+        self.frames = self._counter(
+            "realtime_frames", "Messages over Realtime sockets, from clients and to them.", "direction"
+        )
         self.requests = self._counter(
             "http_requests", "Requests answered, by method, route and status.", "method", "route", "status"
         )
@@ -69,6 +72,9 @@ class Metrics:
         )
         self.pool = self._gauge("database_pool_connections", "Connections of the pool.")
         self.pool_used = self._gauge("database_pool_connections_used", "Connections of the pool that are lent out.")
+        self.statements = self._counter(
+            "database_statements", "Statements sent to the database; a text that holds several counts once."
+        )
         self.tasks = self._gauge("asyncio_tasks", "Tasks of the event loop that have not ended.")
         self.loop_lag = self._histogram(
             "event_loop_lag_seconds", "How late the event loop was for a timer, asked four times a second."

@@ -42,6 +42,15 @@ class Commit(Protocol):
         """Microseconds since the epoch of PostgreSQL."""
 
 
+class Frames(Protocol):
+    """How many messages went over sockets."""
+
+    @property
+    def received(self) -> int: ...
+    @property
+    def sent(self) -> int: ...
+
+
 class Watched(Protocol):
     """What is measured in Realtime."""
 
@@ -55,6 +64,10 @@ class Watched(Protocol):
     @property
     def subscriptions(self) -> int:
         """Bindings on database changes."""
+
+    @property
+    def frames(self) -> Frames:
+        """Messages over the sockets so far."""
 
     @property
     def changes_skipped(self) -> int:
@@ -75,6 +88,8 @@ class Telemetry:
         self._processes = Processes(self._pids)
         self._cpu = 0.0
         self._skipped = 0
+        self._statements = 0
+        self._frames = {"received": 0, "sent": 0}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def watch(self, realtime: Watched) -> None:
@@ -130,6 +145,8 @@ class Telemetry:
         metrics.pool_used.set(database.pool_used)
         cpu, self._cpu = self._cpu, time.process_time()
         metrics.cpu.inc(self._cpu - cpu)
+        statements, self._statements = self._statements, database.statements.sent
+        metrics.statements.inc(self._statements - statements)
         if self._realtime is not None:
             self._sample_realtime(self._realtime)
 
@@ -138,6 +155,9 @@ class Telemetry:
         self.metrics.subscriptions.set(realtime.subscriptions)
         skipped, self._skipped = self._skipped, realtime.changes_skipped
         self.metrics.dropped.inc(self._skipped - skipped)
+        frames, self._frames = self._frames, {"received": realtime.frames.received, "sent": realtime.frames.sent}
+        for direction, count in self._frames.items():
+            self.metrics.frames.labels(direction).inc(count - frames[direction])
 
     def _sample_again(self) -> None:
         self._sample()

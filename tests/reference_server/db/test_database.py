@@ -42,6 +42,17 @@ async def test_install_runs_schema_and_engine(database: Database) -> None:
         assert await connection.fetchval("select count(*) from pg_publication_tables") == 3
 
 
+async def test_statements_are_counted(database: Database) -> None:
+    """Each statement that a connection sends counts, begin and commit too, of the pool and beside it; a text of several
+    counts once."""
+    before = database.statements.sent
+    async with database.transaction() as connection:
+        assert await connection.fetchval("select 1 + $1::int", 1) == 2
+    dedicated = await database.dedicated()
+    await dedicated.execute("select 1; select 2")
+    assert database.statements.sent == before + 4
+
+
 async def test_install_again_keeps_everything(database: Database) -> None:
     """Installing the same engine again changes nothing."""
     user = await new_user(database)

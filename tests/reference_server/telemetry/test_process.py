@@ -53,6 +53,8 @@ async def test_sockets_and_feed(started: Started, database_url: str) -> None:
             assert scrape.value("realtime_subscriptions") == 1
             assert 0 < scrape.value("realtime_feed_lag_seconds_sum") < DEADLINE
             assert scrape.value("realtime_changes_dropped_total") == 0
+            assert scrape.value("realtime_frames_total", direction="received") > 0
+            assert scrape.value("realtime_frames_total", direction="sent") > 1
             assert scrape.value("database_replication_slots", state="active") == 1
         await remote.scrape_until(lambda scrape: scrape.value("websocket_connections") == 0)
         assert await remote.stop() == []

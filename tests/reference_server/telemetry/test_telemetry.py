@@ -119,6 +119,14 @@ async def test_the_documented_engine(serving: Serving) -> None:
     assert scrape.value("matchmaking_latency_ms_count") == 2
 
 
+async def test_statements_are_counted(serving: Serving) -> None:
+    """The metric follows the database's own count."""
+    async with serving() as served:
+        before = served.parts.database.statements.sent
+        scrape = await served.scrape()
+        assert before <= scrape.value("database_statements_total") <= served.parts.database.statements.sent
+
+
 async def test_requests_by_route(serving: Serving) -> None:
     """Requests are counted by the route that served them and its status; what callers make up is one route, "other"."""
     async with serving() as served:
