@@ -35,7 +35,8 @@ class Socket:
     """
 
     __slots__ = (
-        "_closing", "_ended", "_flushing", "_frames", "_queue", "_queued", "_reading", "_receive", "_send", "_stall", "number",
+        "_closing", "_ended", "_flushing", "_frames", "_queue", "_queued", "_reading", "_receive", "_send", "_stall",
+        "number",
     )  # fmt: skip
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 
@@ -27,10 +28,7 @@ def test_every_second_user_is_waited_for() -> None:
 def test_poisson_arrivals_wait_half_a_gap() -> None:
     """Poisson arrivals at a rate of λ come to a mean of 1/(2λ)."""
     chance = random.Random(1)
-    at, dues = 0.0, []
-    for _ in range(20_000):
-        dues.append(at := at + chance.expovariate(50.0))
-    waits = ideal_waits(dues)
+    waits = ideal_waits(accumulate(chance.expovariate(50.0) for _ in range(20_000)))
     assert sum(waits) / len(waits) == pytest.approx(1 / 100, rel=0.03)
 
 
