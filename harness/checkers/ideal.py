@@ -1,4 +1,4 @@
-"""The ideal matcher: how long users must wait at least, whoever matches them, because partners come when they are due."""
+"""The ideal matcher: how long users must wait at least, whoever matches them: partners come when they are due."""
 
 from __future__ import annotations
 
