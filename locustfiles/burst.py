@@ -20,3 +20,7 @@ class Burst(ArrivingUser):
 
     persona = Persona(name="burst", mode="global")
     arrivals = "burst:100/0.1s@1s*100"
+    judges = (
+        "MM-S1", "MM-S2", "MM-S3", "MM-S4", "MM-S7", "MM-S8", "MM-L1", "MM-L2", "MM-L3", "MM-L6",
+        "SG-S1", "SG-S2", "SG-S3", "SG-S4",
+    )  # fmt: skip

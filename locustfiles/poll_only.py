@@ -9,12 +9,16 @@ the socket in any case.
 
 from __future__ import annotations
 
-from harness.actor.persona import Persona
+from harness.actor.personas import POLLING
 from harness.load.user import ArrivingUser
 
 
 class PollOnly(ArrivingUser):
     """Searches for anybody, and learns of his match by poll alone."""
 
-    persona = Persona(name="poll_only", mode="global", hears="poll")
+    persona = POLLING
     arrivals = "poisson:20/s"
+    judges = (
+        "MM-S1", "MM-S2", "MM-S3", "MM-S4", "MM-S7", "MM-S8", "MM-L1", "MM-L2", "MM-L3", "MM-L6",
+        "SG-S1", "SG-S2", "SG-S3", "SG-S4",
+    )  # fmt: skip

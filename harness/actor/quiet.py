@@ -19,6 +19,8 @@ class QuietTime:
     """
 
     def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        """From now on nobody searches again."""
         self.closing = asyncio.Event()
         self.over = asyncio.Event()
         self._waiting = 0
@@ -39,6 +41,7 @@ class QuietTime:
 
     async def hold(self, recorder: Recorder, seconds: float) -> None:
         """Keeps quiet for some seconds, lets the waiting look one last time, and records it all as one op."""
+        self.begun.set()
         drain = recorder.begin("", "", "drain", Via.SELF)
         await asyncio.sleep(seconds)
         self.closing.set()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from harness.actor.circle import Circle
 from harness.actor.journey import Report, unreported
 from harness.actor.persona import Persona
 from harness.actor.population import Population
 from harness.actor.quiet import QuietTime
+from harness.actor.storm import Storm
 from harness.client.participant import Transport
 from harness.history.recorder import Recorder
 from harness.peer.ports import Network
@@ -23,5 +25,9 @@ class Scene:
     network: Network
     quiet: QuietTime = field(default_factory=QuietTime)
     report: Report = unreported
+    circle: Circle = field(default_factory=Circle)
+    """Who may be befriended."""
+    storm: Storm = field(default_factory=Storm)
+    """What cuts off many at once."""
     population: Population | None = None
     """Where users with a NAT of their own live; then peers are placed there, and not on `network`."""

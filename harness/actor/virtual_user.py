@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import Any
 
+from harness.actor.flooding import flood
 from harness.actor.journey import Journey, Span
 from harness.actor.rehearsal import rehearse
 from harness.actor.scene import Scene
@@ -24,31 +27,38 @@ from harness.protocol.changes import SessionSeen
 from harness.protocol.retry import rejoin_delay
 
 _A_DAY = 86_400.0
+_AFTER_SKIP = 0.5
+"""Seconds from a skip to the next join, which asks for anybody, as the document's client does (PROTOCOL 4)."""
+_STAYS_AWAY = 1.0
+"""Seconds that who vanished stays away longer than his partner may stay untold."""
 _TRIES = 3
 """How often a user knocks, and how often he asks for a partner, while nobody answers."""
 
 
 class VirtualUser:
-    """One journey of one user. Make it with `enter`, before he is due; `close` it in the end.
+    """One journey of one user, who searches once or several times. Make it with `enter`; `close` it in the end.
 
     Args:
         participant: signed in, with his socket open.
         scene: what he shares with the others.
-        seed: decides how long he talks.
+        seed: decides all that is left to chance, as how long he talks.
         nat: what he lives behind, where the scene has a population.
     """
 
     def __init__(self, participant: Participant, scene: Scene, seed: int, nat: NatKind | None = None) -> None:
         self._participant = participant
         self._scene = scene
-        self._talk_time = scene.persona.talk_time(seed)
+        self._seed = seed
+        self._intent = scene.persona.intent(seed)
+        self._mode = scene.persona.mode
+        self._gone = False
         self._nat = nat
         self._peer: Peer | None = None
         self._place: Place | None = None
 
     @classmethod
     async def enter(cls, scene: Scene, seed: int, nat: NatKind | None = None) -> VirtualUser:
-        """Signs a user up (or in) and opens his socket; where nobody answers he comes again a moment later.
+        """Signs a user up (or in), opens his socket and makes his friends; where nobody answers he comes again.
 
         Raises:
             NotAdmitted: this user could not enter.
@@ -56,12 +66,20 @@ class VirtualUser:
         """
         for tried in range(1, _TRIES):
             with suppress(NotReached):
-                return cls(await _enter(scene), scene, seed, nat)
+                return cls(await _enter(scene, seed), scene, seed, nat)
             await asyncio.sleep(rejoin_delay(tried))
-        return cls(await _enter(scene), scene, seed, nat)
+        return cls(await _enter(scene, seed), scene, seed, nat)
 
     async def close(self) -> None:
         """Closes his connection, his place and his socket. May be called twice."""
+        self._scene.circle.leave(self._participant)
+        try:
+            await self._hang_up()
+        finally:
+            await self._participant.close()
+
+    async def _hang_up(self) -> None:
+        """Closes his connection and his place."""
         peer, self._peer = self._peer, None
         place, self._place = self._place, None
         try:
@@ -70,64 +88,126 @@ class VirtualUser:
         finally:
             if place is not None:
                 place.close()
-            await self._participant.close()
 
     async def play(self, due: float, joined: Callable[[], None]) -> Journey:
-        """Plays the journey, from the join to the end of the session or of his patience.
+        """Plays the journey, from the first join to the end of the last session or of his patience.
 
         Args:
             due: when he arrives, in seconds of the recorder's clock; a start later than that is kept in the history.
-            joined: is called as soon as his join is answered, whatever the answer.
+            joined: is called as soon as his first join is answered, whatever the answer.
+
+        Returns:
+            How far he came in his first search.
         """
         await self._sleep_until(due)
         late = max(0.0, self._now() - due)
+        persona = self._scene.persona
+        with nullcontext() if persona.storm is None else self._scene.storm.reaches(self._participant.cut):
+            if persona.flood is not None:
+                return replace(await self._flood(joined), late=late)
+            last = first = await self._round(due, joined)
+            for number in range(1, persona.rounds):
+                if not last.joined or self._gone or not await self._again(number):
+                    break
+                last = await self._round(None, lambda: None)
+        return replace(first, late=late)
+
+    async def _round(self, due: float | None, joined: Callable[[], None]) -> Journey:
+        """One search and what comes of it; only the first of a user was due at some time."""
+        since = self._now() if due is None else due
         with self._scene.quiet.waiting():
             try:
-                reply = await self._join(due)
+                reply = await self._join(due, since)
             finally:
                 joined()
             if outcome_of_status(reply.status) is Outcome.FAIL:
-                return Journey(self._participant.user, joined=False, late=late)
-            session = await self._search(due)
+                return Journey(self._participant.user, joined=False, late=0.0)
+            session = await self._search(since)
+        if self._gone:
+            await self._stay_away()
+        elif session is None:
+            session = await self._give_up()
         if session is None:
-            await self._give_up()
-            return Journey(self._participant.user, joined=True, late=late)
+            return Journey(self._participant.user, joined=True, late=0.0)
         stage = await self._meet(session)
-        return Journey(self._participant.user, joined=True, late=late, session=session.id, stage=stage)
+        return Journey(self._participant.user, joined=True, late=0.0, session=session.id, stage=stage)
+
+    async def _again(self, number: int) -> bool:
+        """Thinks, and decides whether to search once more: not when nobody comes any more."""
+        quiet = self._scene.quiet
+        await self._hang_up()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._intent.think):
+                await quiet.begun.wait()
+        self._mode = self._scene.persona.mode if self._intent.skip is None else "global"
+        self._intent = self._scene.persona.intent(self._seed, number)
+        return not quiet.begun.is_set()
+
+    async def _flood(self, joined: Callable[[], None]) -> Journey:
+        """Floods the target, as his persona says; he counts as one who has come."""
+        plan = self._scene.persona.flood
+        assert plan is not None  # noqa: S101 — the caller looked
+        joined()
+        lasts = plan.lasts.draw(random.Random(f"{self._seed}/flood"))
+        await flood(self._participant, plan, self._mode, lasts, self._scene.quiet)
+        return Journey(self._participant.user, joined=True, late=0.0)
 
     # ------------------------------------------------------------ searching
 
-    async def _join(self, due: float) -> JoinReply:
+    async def _join(self, due: float | None, since: float) -> JoinReply:
         """Joins. A client tries once (document, section 8); a person who has no answer and no match tries again."""
-        reply = await self._join_once(due)
+        reply = await self._join_once(due, since)
         for tried in range(1, _TRIES):
             if outcome_of_status(reply.status) is not Outcome.INFO or await self._participant.poll() is not None:
                 break
             await asyncio.sleep(rejoin_delay(tried))
-            reply = await self._join_once(self._now())
+            reply = await self._join_once(None, self._now())
         return reply
 
-    async def _join_once(self, due: float) -> JoinReply:
-        reply = await self._participant.join(self._scene.persona.mode, due=due)
-        self._report("join", due, "" if reply.ok else f"answered {reply.status}" if reply.status else "no answer")
+    async def _join_once(self, due: float | None, since: float) -> JoinReply:
+        reply = await self._participant.join(self._mode, due=due)
+        self._report("join", since, "" if reply.ok else f"answered {reply.status}" if reply.status else "no answer")
         return reply
 
-    async def _search(self, due: float) -> SessionSeen | None:
-        """Waits for a match until his patience ends, or the quiet time does; then he looks one last time."""
+    async def _search(self, since: float) -> SessionSeen | None:
+        """Waits for a match until his patience ends, or the quiet time does; then he looks one last time.
+
+        Who means to vanish while he waits is gone by then, and looks at nothing.
+        """
+        vanishes = self._intent.vanish == "waiting"
         await self._participant.subscribe_matches()
-        patience = self._scene.persona.patience
+        patience = self._intent.vanish_after if vanishes else self._intent.patience
         wait = self._participant.next_match(_A_DAY if patience is None else patience)
         session = await _until(wait, self._scene.quiet.closing)
+        if session is None and vanishes and not self._scene.quiet.closing.is_set():
+            await self._vanish()
+            return None
         if session is None:
             session = await self._participant.poll()
-        self._report("match", due, "" if session else "nobody came")
+        self._report("match", since, "" if session else "nobody came")
         return session
 
-    async def _give_up(self) -> None:
-        """Leaves the queue; who waited into the quiet time does so when it is over, for the drain must stay quiet."""
+    async def _give_up(self) -> SessionSeen | None:
+        """Leaves the queue; who waited into the quiet time does so when it is over, for the drain must stay quiet.
+
+        Returns:
+            The session that he was matched into while he left, where he looks back.
+        """
         if self._scene.quiet.closing.is_set():
             await self._scene.quiet.over.wait()
         await self._participant.leave()
+        return await self._participant.poll() if self._scene.persona.looks_back else None
+
+    async def _vanish(self) -> None:
+        """Goes without a word."""
+        self._gone = True
+        await self._hang_up()
+        await self._participant.vanish(self._intent.kind)
+
+    async def _stay_away(self) -> None:
+        """Does nothing until everybody must have noticed."""
+        budgets = self._scene.transport.target.budgets
+        await asyncio.sleep(budgets.disconnect + budgets.tolerance + _STAYS_AWAY)
 
     # ------------------------------------------------------------ in a session
 
@@ -143,6 +223,8 @@ class VirtualUser:
             stage = await rehearse(channel, role, self._scene.persona.handshake)
             self._report("signal", seen, "" if stage is Stage.CONNECTED else stage.value)
         await self._talk(channel, session.id, role, seen)
+        if self._scene.persona.rounds > 1 and not self._gone:
+            await self._participant.forget(session.id)
         return stage
 
     async def _connect(self, channel: SignalChannel, session_id: str, role: Role, seen: float) -> Stage:
@@ -169,20 +251,41 @@ class VirtualUser:
         return self._place, told
 
     async def _talk(self, channel: SignalChannel, session_id: str, role: Role, seen: float) -> None:
-        """The offerer hangs up when his time is over; the other waits to be told, and hangs up if he is not."""
-        limit = seen + self._talk_time if role is Role.OFFERER else self._latest_goodbye(seen)
+        """The offerer hangs up when his time is over; the other waits to be told, and hangs up if he is not.
+
+        Either may skip the other before, or vanish.
+        """
+        mind = self._intent
+        limit = seen + mind.talk if role is Role.OFFERER else self._latest_goodbye(seen)
+        early = mind.vanish_after if mind.vanish == "talking" else mind.skip
+        limit = limit if early is None else min(limit, seen + early)
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, limit - self._now())):
                 await channel.ended.wait()
         told = channel.ended.is_set()
+        if not told and mind.vanish == "talking":
+            await self._vanish()
+            await self._stay_away()
+            return
         if not told:
-            await self._participant.end(session_id)
-        self._report("talk", seen, "" if told or role is Role.OFFERER else "never told of the end")
+            await self._end(session_id)
+        meant = told or role is Role.OFFERER or mind.skip is not None
+        self._report("talk", seen, "" if meant else "never told of the end")
+
+    async def _end(self, session_id: str) -> None:
+        """Skips his partner, or hangs up; who looks back sees first whether the session still stands."""
+        if self._intent.skip is not None:
+            await self._participant.skip(session_id)
+            self._intent = replace(self._intent, think=_AFTER_SKIP)
+            return
+        if self._scene.persona.looks_back:
+            await self._participant.poll()
+        await self._participant.end(session_id)
 
     def _latest_goodbye(self, seen: float) -> float:
         """When the answerer no longer believes in being told: after the longest talk, and not before his handshake."""
         persona = self._scene.persona
-        return max(seen + persona.talk[1], self._now()) + persona.goodbye
+        return max(seen + persona.longest_talk, self._now()) + persona.goodbye
 
     async def _sleep_until(self, due: float) -> None:
         """Never wakes early, as a single sleep may: event loops round, and count from when they last looked."""
@@ -198,12 +301,15 @@ class VirtualUser:
         self._scene.report(Span(name, started, self._now() - started, error))
 
 
-async def _enter(scene: Scene) -> Participant:
-    """A participant with an open socket. Raises as `VirtualUser.enter` does."""
+async def _enter(scene: Scene, seed: int) -> Participant:
+    """A participant with an open socket, and with friends where he wants any. Raises as `VirtualUser.enter` does."""
     participant = await Participant.enter(scene.transport, scene.recorder, hears=scene.persona.hears)
     try:
         await participant.connect()
+        if scene.persona.friends:
+            await scene.circle.welcome(participant, scene.persona.friends, seed)
     except BaseException:
+        scene.circle.leave(participant)
         await participant.close()
         raise
     return participant

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.checkers.connections import connections_of
+from harness.checkers.encounters import encounters_of, needs_of, unmet
 from harness.checkers.generator import health_of
 from harness.checkers.ideal import Due, Waits, waits_of
 from harness.checkers.judge import split_groups
@@ -16,7 +17,6 @@ from harness.checkers.timeline import sighting_of
 from harness.history.op import Op, Outcome
 from harness.results.connections import Connections
 from harness.results.finding import Judgement, Verdict
-from harness.results.generator import GeneratorHealth
 from harness.results.run import Pairs, TargetFigures, Timeline
 from harness.target import Budgets
 
@@ -90,7 +90,12 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
     waits = Waits() if closed else waits_of(measured.due.values())
     duration = measured.duration
     connections = connections_of(ops)
-    verdict, reason = _concluded(judgement, connections, health)
+    encounters = encounters_of(swarm or ops)
+    doubts = [
+        _contradicted(connections), health.trouble if health is not None else "",
+        unmet(needs_of(swarm or ops), encounters, judgement) if judgement.joins else "",
+    ]  # fmt: skip
+    verdict, reason = _concluded(judgement, doubts)
     return TargetFigures(
         name=name,
         verdict=verdict,
@@ -102,6 +107,8 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
         correct_matches_per_s=round(measured.correct / duration, 3) if duration else 0.0,
         violations=judgement.violations,
         violations_per_million_joins=per_million(judgement.violations, judgement.joins),
+        checked={result.requirement: result.checked for result in judgement.results if result.checked},
+        encounters=encounters,
         unmatched_users=judgement.unmatched_users,
         join_ms=spread_ms([end - start for start, end in measured.joins]),
         join_to_match_ms=spread_ms(measured.waits),
@@ -187,15 +194,13 @@ def _samples(measured: _Measured, ops: Iterable[Op]) -> dict[str, tuple[float, .
     return {name: samples_ms(spans) for name, spans in found.items() if spans}
 
 
-def _concluded(
-    judgement: Judgement, connections: Connections | None, health: GeneratorHealth | None
-) -> tuple[Verdict, str]:
-    """The judgement's verdict and reason, in doubt where pairs contradict theory or the generator measured itself.
+def _concluded(judgement: Judgement, doubts: Iterable[str]) -> tuple[Verdict, str]:
+    """The judgement's verdict and reason, in doubt where pairs contradict theory, the generator measured itself, or
+    the scenario never met what it is for.
 
     No target is invalid for what the harness or the stack below it did, but figures that contain it show nothing, so
     that a valid history becomes unknown.
     """
-    doubts = [_contradicted(connections), health.trouble if health is not None else ""]
     doubt = "; ".join(filter(None, doubts))
     if not doubt:
         return judgement.verdict, judgement.reason

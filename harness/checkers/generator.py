@@ -27,6 +27,7 @@ def health_of(ops: Iterable[Op], budgets: Budgets) -> GeneratorHealth | None:
         workers=len(notes),
         model="closed" if any(note.get("closed") for note in notes) else "open",
         arrivals=str(notes[0].get("arrivals", "")),
+        mix={name: says for note in notes for name, says in dict(note.get("mix") or {}).items()},
         offered=sum(int(note.get("offered", 0)) for note in notes),
         started=sum(int(note.get("started", 0)) for note in notes),
         dropped=sum(int(note.get("dropped", 0)) for note in notes),

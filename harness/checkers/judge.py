@@ -9,6 +9,7 @@ from harness.checkers.dropping import told_when_dropped
 from harness.checkers.endings import ends_by_age, over_is_over, survives
 from harness.checkers.healing import heals
 from harness.checkers.lifetimes import read_facts
+from harness.checkers.limits import joins_are_limited, refusals_say_when
 from harness.checkers.liveness import (
     both_are_notified,
     matched_in_time,
@@ -42,6 +43,8 @@ CHECKERS: dict[str, Checker] = {
     "MM-L7": lambda facts: heals(facts, notified, matched_in_time),
     "MM-L8": ends_by_age,
     **SIGNALS,
+    "LIM-1": joins_are_limited,
+    "LIM-2": refusals_say_when,
 }
 """Every checker by the requirement that it proves or refutes. Pure: facts of one history in, findings out."""
 

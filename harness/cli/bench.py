@@ -54,7 +54,9 @@ class Size:
         from harness.load.swarm import SwarmPlan
 
         arrivals = f"constant:75/s*{self.steady},burst:{self.burst}/0.1s@2s"
-        return SwarmPlan("search_and_chat", self.steady + self.bursts * self.burst, arrivals=arrivals, seed=seed)
+        return SwarmPlan(
+            "search_and_chat", self.steady + self.bursts * self.burst, arrivals=arrivals, seed=seed, rounds=1
+        )
 
 
 QUICK = Size(steady=100, bursts=8, burst=40, pairs=24, joins=2000)

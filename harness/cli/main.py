@@ -147,10 +147,16 @@ def swarm(
     patience: Annotated[
         float | None, typer.Option(min=0.001, metavar="SECONDS", help="Who is not matched by then leaves.")
     ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="How often a user searches, at most; as the scenario says.")
+    ] = None,
     peer_share: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of the sessions with real WebRTC peers; the scenario's.")
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Load generators, about one for each core to spare.")] = 1,
+    time: Annotated[
+        str, typer.Option(metavar="scaled|real", help="Short or real waits of a built-in target: real unless said.")
+    ] = "",
     require: options.Require = None,
     seed: options.Seed = options.DEFAULT_SEED,
     database_url: options.DatabaseUrl = "",
@@ -171,9 +177,9 @@ def swarm(
 
     plan = planned(
         scenario, users, arrivals=arrivals, closed=closed, rate=rate, duration=duration, seed=seed, at_once=at_once,
-        talk=talk, patience=patience, processes=processes, peer_share=peer_share,
+        talk=talk, patience=patience, rounds=rounds, processes=processes, peer_share=peer_share,
     )  # fmt: skip
-    return run(verb(plan, targets, database_url, results, json, html, verbose, require or ()))
+    return run(verb(plan, targets, time, database_url, results, json, html, verbose, require or ()))
 
 
 @app.command()

@@ -13,7 +13,7 @@ from harness.cli.measured import concluded_of
 from harness.cli.output import publish
 from harness.cli.progress import Progress
 from harness.cli.require import required
-from harness.cli.targets import Opened, checked, opened
+from harness.cli.targets import Opened, Time, checked, opened
 from harness.errors import Trouble
 from harness.results.fingerprint import take_fingerprint
 from harness.results.run import SwarmRun
@@ -58,33 +58,37 @@ def planned(
 
 
 async def swarm(
-    plan: SwarmPlan, targets: Sequence[str], database_url: str, results: Path, json: str, html: Path | None,
+    plan: SwarmPlan, targets: Sequence[str], time: str, database_url: str, results: Path, json: str, html: Path | None,
     verbose: int, require: Sequence[str] = (),
 ) -> int:  # fmt: skip
     """Runs a swarm, stores and shows what came of it; returns the exit status.
 
     Several targets are measured one after the other, each alone on the machine, and stand in one run.
     """
-    from harness.load.swarm import schedule_of
+    from harness.load.swarm import judges_of, schedule_of
 
-    names = named(targets, database_url=database_url)
+    names = named(targets, time=time, database_url=database_url)
     for argument in names.values():
         require = required(require, checked(argument, database_url=database_url))
+    chosen: Time = "scaled" if time == "scaled" else "real"
     schedule_of(plan)
-    fingerprint = take_fingerprint(seed=plan.seed, settings=settings_of(plan))
+    judges = judges_of(plan.scenario)
+    fingerprint = take_fingerprint(seed=plan.seed, settings=settings_of(plan) | ({"time": time} if time else {}))
     seen: list[Target] = []
     interrupted = False
     with run_folder(results, "swarm") as folder:
         try:
             with Progress(verbose) as progress:
                 for argument in names.values():
-                    async with opened(argument, folder, progress, time="real", database_url=database_url) as there:
+                    async with opened(argument, folder, progress, time=chosen, database_url=database_url) as there:
                         seen.append(there.target)
                         await swarm_part(plan, there, folder, progress)
         except asyncio.CancelledError:
             interrupted = True
         measured = concluded_of(seen, folder, interrupted=interrupted, require=require)
-        run = SwarmRun(fingerprint=fingerprint, interrupted=interrupted, scenario=plan.scenario, **measured)
+        run = SwarmRun(
+            fingerprint=fingerprint, interrupted=interrupted, scenario=plan.scenario, judges=judges, **measured
+        )
         return publish(run, folder, json=json, html=html)
 
 

@@ -60,7 +60,8 @@ async def attempt(call: Call, request: Awaitable[T], show: Callable[[T], dict[st
     try:
         value = await request
     except CallRefused as refusal:
-        call.answered(refusal.status, error=refusal.detail)
+        waits = {"retry_after": refusal.retry_after} if refusal.status == 429 else {}
+        call.answered(refusal.status, error=refusal.detail, **waits)
         return Attempt(None, refusal.status, refusal.retry_after)
     except CallBroke as broke:
         call.broke(broke.cause)

@@ -133,6 +133,9 @@ class Link(Protocol):
     async def watch_session(self, session_id: str, listener: Listener) -> Watch:
         """Asks to be told of messages in a session and of its end; returns once the target answered (or refused)."""
 
+    def cut(self) -> None:
+        """Loses the connection at once and without a word, as when a network changes; then it reconnects by itself."""
+
     def freeze(self) -> None:
         """Stops reading and answering, and leaves the connection open: a half-open peer."""
 
@@ -169,6 +172,15 @@ class Dialect(Protocol):
 
     async def end(self, account: Account, session_id: str) -> int:
         """Ends a session; returns the HTTP status."""
+
+    async def skip(self, account: Account, session_id: str) -> bool:
+        """Leaves a partner for another one; whether that ended the session (it may have been over)."""
+
+    async def ask_friendship(self, account: Account, other: str) -> int:
+        """Asks another user to be a buddy; returns the HTTP status."""
+
+    async def accept_friendship(self, account: Account, asker: str) -> bool:
+        """Accepts that; whether anything was there to accept."""
 
     async def send(self, account: Account, session_id: str, content: str) -> int:
         """Writes a message into a session; returns the HTTP status."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from harness.client.attempt import Attempt, UserRecorder, attempt, insist
-from harness.client.dialect import Account, Identity, JoinAnswer, Link, Watch
+from harness.client.dialect import Account, CallBroke, CallRefused, Identity, JoinAnswer, Link, Watch
 from harness.client.search import Search
 from harness.client.signalling import SignalChannel
 from harness.client.transport import Transport, probe
 from harness.history.op import Via
 from harness.history.recorder import Call, Recorder
 from harness.protocol.changes import SessionSeen
+
+log = logging.getLogger(__name__)
 
 __all__ = ["JoinReply", "Participant", "SessionSeen", "Transport", "probe"]
 
@@ -142,6 +145,11 @@ class Participant:
             await link.close()
         call.ok()
 
+    def cut(self) -> None:
+        """His connection breaks, as when a network changes; the client reconnects and rejoins by itself."""
+        if self._link is not None:
+            self._link.cut()
+
     async def close(self) -> None:
         """Ends everything this participant has open. May be called twice. An open socket's end is a `disconnect`."""
         channels, self._channels = self._channels, {}
@@ -242,6 +250,50 @@ class Participant:
         if channel is not None and 400 <= result.status < 500:
             channel.own_end = False
         return result.ok
+
+    async def skip(self, session_id: str) -> bool:
+        """Leaves the partner for another one; True where the target took it for certain (an `end` by skip)."""
+        channel = self._channels.get(session_id)
+        if channel is not None:
+            channel.own_end = True
+        call = self._recorder.begin("end", Via.HTTP, id=session_id, by="skip")
+        result = await attempt(call, self._dialect.skip(self.account, session_id), lambda ended: {"ended": ended})
+        if channel is not None and 400 <= result.status < 500:
+            channel.own_end = False
+        return result.ok
+
+    async def forget(self, session_id: str) -> None:
+        """Stops listening to a session that he is done with."""
+        channel = self._channels.pop(session_id, None)
+        if channel is not None:
+            await channel.close()
+
+    async def befriend(self, other: Participant) -> bool:
+        """Asks another user to be a buddy, who accepts; True where both took effect for certain.
+
+        What is recorded is the acceptance: from then on the two are buddies.
+        """
+        try:
+            await self._dialect.ask_friendship(self.account, other.user)
+        except (CallBroke, CallRefused) as error:
+            log.warning("user %s could not ask for a friendship: %s", self.user, error)
+            return False
+        return await other.accept(self)
+
+    async def accept(self, asker: Participant) -> bool:
+        """Accepts what another user has asked."""
+        call = self._recorder.begin("befriend", Via.HTTP, buddy=asker.user)
+        try:
+            accepted = await self._dialect.accept_friendship(self.account, asker.user)
+        except CallRefused as refusal:
+            call.answered(refusal.status, error=refusal.detail)
+            return False
+        except CallBroke as broke:
+            call.broke(broke.cause)
+            return False
+        end = call.ok if accepted else call.fail
+        end()
+        return accepted
 
     def signalling(self, session: SessionSeen) -> SignalChannel:
         """The signals of a session; the same channel for the same session. The socket must be connected.

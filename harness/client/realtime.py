@@ -123,6 +123,11 @@ class Socket:
         subscription.settled.set()
         await self._send(subscription.channel.leave(self._ref()))
 
+    def cut(self) -> None:
+        """Drops the TCP connection without a closing handshake; the task notices, and reconnects as it always does."""
+        if self._wire is not None and not self._frozen:
+            self._wire.transport.abort()
+
     def freeze(self) -> None:
         """Stops reading and answering, pings too, and leaves the TCP connection open."""
         self._frozen = True

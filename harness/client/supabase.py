@@ -29,11 +29,14 @@ from harness.protocol.malformed import Malformed
 from harness.protocol.phoenix import Vsn
 from harness.protocol.postgrest import (
     RestCall,
+    accept_friendship,
     active_session_of,
+    ask_friendship,
     end_session,
     messages_of,
     send_message,
     session_by_id,
+    skip_partner,
 )  # fmt: skip
 from harness.target import Target
 
@@ -90,6 +93,19 @@ class SupabaseDialect:
         """Sets the session's status to ended, as the document's client does."""
         return (await self._rest(account, end_session(session_id, datetime.now(UTC).isoformat()))).status
 
+    async def skip(self, account: Account, session_id: str) -> bool:
+        """`rpc/skip_partner`, which answers a bare boolean."""
+        answer = await self._rest(account, skip_partner(account.user, session_id))
+        return answer.body is True
+
+    async def ask_friendship(self, account: Account, other: str) -> int:
+        """Inserts a pending row into `study_connections`."""
+        return (await self._rest(account, ask_friendship(account.user, other))).status
+
+    async def accept_friendship(self, account: Account, asker: str) -> bool:
+        """Sets that row to accepted, which the one who was asked may do alone."""
+        return bool(_rows(await self._rest(account, accept_friendship(asker, account.user))))
+
     async def send(self, account: Account, session_id: str, content: str) -> int:
         """Inserts a row into `messages`."""
         return (await self._rest(account, send_message(session_id, account.user, content))).status
@@ -123,6 +139,7 @@ class SupabaseDialect:
             "apikey": self._target.anon_key,
             "Authorization": f"Bearer {account.access_token}",
             request.profile_header: "public",
+            **({"prefer": request.prefer} if request.prefer else {}),
         }
         url = f"{self._target.supabase_url}/rest/v1/{request.path}"
         return await call(self._http, request.method, url, headers, request.body)
@@ -154,6 +171,10 @@ class SupabaseLink:
             Binding("UPDATE", "chat_sessions", f"id=eq.{session_id}"),
         )
         return await self._watch(Channel(f"session:{session_id}", bindings), listener)
+
+    def cut(self) -> None:
+        """Loses the connection."""
+        self._socket.cut()
 
     def freeze(self) -> None:
         """Turns into a half-open peer."""

@@ -98,16 +98,32 @@ class Crowd:
         Args:
             everybody_in: is awaited before the quiet time starts (other processes may still have arrivals).
         """
+        weather = asyncio.create_task(self._weather())
+        try:
+            await self._everybody_has_joined()
+            if everybody_in is not None:
+                await everybody_in()
+            await self._scene.quiet.hold(self._scene.recorder, self._drain)
+            await self._all_out.wait()
+        finally:
+            weather.cancel()
+            await asyncio.gather(weather, return_exceptions=True)
+
+    async def _everybody_has_joined(self) -> None:
+        """Waits until all have joined; who is due and finds no room for too long is not waited for."""
         try:
             async with asyncio.timeout(self._patience()):
                 await self._all_in.wait()
         except TimeoutError:
             self._close_the_door()
             await self._all_in.wait()
-        if everybody_in is not None:
-            await everybody_in()
-        await self._scene.quiet.hold(self._scene.recorder, self._drain)
-        await self._all_out.wait()
+
+    async def _weather(self) -> None:
+        """Lets the storm of the scene blow, where a persona asks for one, from the first due time on."""
+        asked = [scene.persona.storm for scene in self._scenes if scene.persona.storm is not None]
+        if asked:
+            await asyncio.sleep(self._starts_at - self._scene.recorder.now())
+            await self._scene.storm.blow(min(asked), self._scene.quiet)
 
     def _patience(self) -> float | None:
         """Seconds after which nobody new is let in: some time after the last was due, or when a closed model ends."""

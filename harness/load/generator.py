@@ -44,12 +44,16 @@ class Generator:
         environment: Locust's.
         settings: from the command line.
         mix: what the users play, each persona with its weight; settings that are given replace what personas say.
+        needs: what the scenario must have met (`harness.checkers.encounters`).
     """
 
-    def __init__(self, environment: Environment, settings: SwarmSettings, mix: Sequence[Weighted]) -> None:
+    def __init__(
+        self, environment: Environment, settings: SwarmSettings, mix: Sequence[Weighted], needs: Sequence[str] = ()
+    ) -> None:
         self._environment = environment
         self._settings = settings
         self._mix = [(settings.told(persona), weight) for persona, weight in mix]
+        self._needs = list(needs)
         self._worker, self._workers = _place(environment)
         self._teller = Teller(settings.tell_fd, self._worker)
         self._bridge = Bridge()
@@ -202,6 +206,7 @@ class Generator:
         self._recorder.saw(
             "", "", "generator", Via.SELF, arrivals=self._settings.arrivals, closed=self._crowd.closed,
             offered=tally.offered, started=tally.started, dropped=tally.dropped, latest_ms=tally.latest * 1000,
+            needs=self._needs, mix={persona.name: f"{weight:g}: {persona}" for persona, weight in self._mix},
             **self._watch.figures(),
         )  # fmt: skip
 

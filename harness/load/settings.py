@@ -33,6 +33,8 @@ class SwarmSettings:
     """How long before he is due a user signs up and opens his socket, at most."""
     patience: float | None = None
     """How long a user waits for a match before he leaves. None of these three: as the persona says."""
+    rounds: int | None = None
+    """How often a user searches, at most; None: as the persona says."""
     folder: str = ""
     """Where the histories go."""
     name: str = "swarm"
@@ -54,6 +56,7 @@ class SwarmSettings:
             "drain": self.drain,
             "lead": self.lead,
             "patience": self.patience,
+            "rounds": self.rounds,
             "history-folder": self.folder,
             "history-name": self.name,
         }
@@ -66,6 +69,7 @@ class SwarmSettings:
             talk=persona.talk if self.talk is None else self.talk,
             peer_share=persona.peer_share if self.peer_share is None else self.peer_share,
             patience=persona.patience if self.patience is None else self.patience,
+            rounds=persona.rounds if self.rounds is None else self.rounds,
         )
 
     def target(self, host: str | None) -> Target:
@@ -101,6 +105,7 @@ def add_options(parser: ArgumentParser) -> None:
     add("--drain", type=float, default=6.0, help="Seconds of quiet after the last arrival. Default: 6.")
     add("--lead", type=float, default=4.0, help="Seconds that users get to sign up before they are due. Default: 4.")
     add("--patience", type=float, default=None, help="Seconds until who is not matched leaves.")
+    add("--rounds", type=int, default=None, help="How often a user searches, at most. Default: as the persona says.")
     add("--anon-key", default="", help="Project's anon key. Default: $GURUKUL_ANON_KEY, else a local project's.")
     add(
         "--history-folder",
@@ -129,13 +134,16 @@ def settings_of(options: Namespace, *, arrivals: str = "") -> SwarmSettings:
     """
     if options.peer_share is not None and not 0.0 <= options.peer_share <= 1.0:
         raise Trouble(f"a share of {options.peer_share:g} is none", "give --peer-share from 0 to 1")
+    if options.rounds is not None and options.rounds < 1:
+        raise Trouble(f"{options.rounds} rounds are none", "let everybody search at least once")
     return SwarmSettings(
         target_file=options.target_file, arrivals=options.arrivals or arrivals or "constant",
         users=options.arrival_count or options.num_users or 1,
         rate=options.spawn_rate or 1.0 if options.arrival_rate is None else options.arrival_rate,
         duration=options.duration, seed=options.seed, peer_share=options.peer_share, talk=talk_of(options.talk),
-        drain=options.drain, lead=options.lead, patience=options.patience, folder=options.history_folder,
-        name=options.history_name, anon_key=options.anon_key, tell_fd=options.tell_fd, parent_pid=options.parent_pid,
+        drain=options.drain, lead=options.lead, patience=options.patience, rounds=options.rounds,
+        folder=options.history_folder, name=options.history_name, anon_key=options.anon_key, tell_fd=options.tell_fd,
+        parent_pid=options.parent_pid,
     )  # fmt: skip
 
 

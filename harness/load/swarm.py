@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +50,8 @@ class SwarmPlan:
     drain: float = 6.0
     lead: float = 4.0
     patience: float | None = None
+    rounds: int | None = None
+    """How often a user searches, at most; None: as the persona says."""
     at_once: int | None = None
     """How many users can be under way at the same time, from sign-up to goodbye; None: all of them."""
 
@@ -121,7 +123,7 @@ async def run_swarm(
     settings = SwarmSettings(
         target_file=str(target_file), arrivals=due.text, users=len(due.arrivals), rate=plan.rate,
         duration=plan.duration, seed=plan.seed, peer_share=plan.peer_share, talk=plan.talk, drain=plan.drain,
-        lead=plan.lead, patience=plan.patience, folder=str(folder), name=name,
+        lead=plan.lead, patience=plan.patience, rounds=plan.rounds, folder=str(folder), name=name,
     )  # fmt: skip
     users = _greenlets(plan, due)
     command = [
@@ -145,7 +147,27 @@ def schedule_of(plan: SwarmPlan) -> Schedule:
 
 
 def arrivals_of(scenario: str) -> str:
-    """The schedule that a locustfile sets as `arrivals = "…"` in a class; empty where it sets none.
+    """The schedule that a locustfile sets as `arrivals = "…"` in a class; empty where it sets none."""
+    for said in _declared(scenario, "arrivals"):
+        if not (isinstance(said, ast.Constant) and isinstance(said.value, str)):
+            raise Trouble(f"the arrivals of {scenario} are no plain text", 'write arrivals = "…" in its locustfile')
+        return said.value
+    return ""
+
+
+def judges_of(scenario: str) -> tuple[str, ...]:
+    """The requirements that a locustfile says it can judge, over all its classes: `judges = ("MM-S1", …)`."""
+    try:
+        named = [name for said in _declared(scenario, "judges") for name in ast.literal_eval(said)]
+    except (ValueError, TypeError):
+        raise Trouble(
+            f"what {scenario} judges is no plain tuple", 'write judges = ("MM-S1",) in its locustfile'
+        ) from None
+    return tuple(dict.fromkeys(map(str, named)))
+
+
+def _declared(scenario: str, attribute: str) -> Iterator[ast.expr]:
+    """What the classes of a locustfile set an attribute to.
 
     The file is read and not imported, for importing Locust would change how this process waits.
     """
@@ -153,11 +175,8 @@ def arrivals_of(scenario: str) -> str:
     kinds = (node for node in tree.body if isinstance(node, ast.ClassDef))
     for node in (node for kind in kinds for node in kind.body if isinstance(node, ast.Assign | ast.AnnAssign)):
         names = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if any(isinstance(name, ast.Name) and name.id == "arrivals" for name in names):
-            if not (isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)):
-                raise Trouble(f"the arrivals of {scenario} are no plain text", 'write arrivals = "…" in its locustfile')
-            return node.value.value
-    return ""
+        if node.value is not None and any(isinstance(name, ast.Name) and name.id == attribute for name in names):
+            yield node.value
 
 
 def _greenlets(plan: SwarmPlan, due: Schedule) -> int:

@@ -37,6 +37,11 @@ class ArrivingUser(User):
 
     abstract = True
     persona = Persona()
+    judges: ClassVar[tuple[str, ...]] = ()
+    """The requirements that a history of this scenario can judge; also a plain tuple of plain texts."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """What the scenario is for: encounters (`harness.checkers.encounters`), or requirements that must have been put to
+    the test. A run that met none of one of them is `unknown`."""
     arrivals: ClassVar[str] = ""
     """The schedule where the command line names none (docs/swarms.md). Write it as a plain text: `gurukul swarm` reads
     it without importing the file."""
@@ -72,7 +77,8 @@ def _start(environment: Environment, **_: Any) -> None:
     except Trouble as trouble:
         _refuse(environment, trouble)
         return
-    generator = Generator(environment, settings, [(kind.persona, kind.weight) for kind in kinds])
+    needs = tuple(dict.fromkeys(need for kind in kinds for need in kind.needs))
+    generator = Generator(environment, settings, [(kind.persona, kind.weight) for kind in kinds], needs)
     _generators[id(environment)] = generator
     try:
         generator.start()

@@ -14,6 +14,8 @@ class RestCall:
     method: str
     path: str
     body: dict[str, Any] | None = None
+    prefer: str = ""
+    """The header `Prefer`, where there is one."""
 
     @property
     def profile_header(self) -> str:
@@ -66,3 +68,20 @@ def end_session(session: str, ended_at: str) -> RestCall:
     return RestCall(
         "PATCH", f"chat_sessions?{encode_query([('id', f'eq.{session}')])}", {"status": "ended", "ended_at": ended_at}
     )
+
+
+def skip_partner(user: str, session: str) -> RestCall:
+    """The client's skip: ends the session, and answers whether it did."""
+    return RestCall("POST", "rpc/skip_partner", {"p_user_id": user, "p_session_id": session})
+
+
+def ask_friendship(asker: str, asked: str) -> RestCall:
+    """A friendship that waits for the other's answer."""
+    return RestCall("POST", "study_connections", {"requester_id": asker, "receiver_id": asked, "status": "pending"})
+
+
+def accept_friendship(asker: str, asked: str) -> RestCall:
+    """The answer: yes. It brings the row, and none where nobody had asked."""
+    params = [("requester_id", f"eq.{asker}"), ("receiver_id", f"eq.{asked}"), ("status", "eq.pending")]
+    path = f"study_connections?{encode_query(params)}"
+    return RestCall("PATCH", path, {"status": "accepted"}, prefer="return=representation")

@@ -60,6 +60,7 @@ def figure_rows(targets: Sequence[TargetFigures]) -> list[Row]:
         Row("correct matches per s", _each(targets, _rate), "from the first join to the last match"),
         Row("violations", _each(targets, _violations), "findings by requirement"),
         Row("per million joins", _each(targets, _per_million), "the same findings, by what they come to"),
+        Row("met on purpose", _each(targets, lambda t: _counts(t.encounters)), "what the scenario is for"),
         Row(
             "users never matched", _each(targets, lambda t: f"{t.unmatched_users:,}"), "joined, and seen in no session"
         ),

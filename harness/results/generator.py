@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class GeneratorHealth(BaseModel):
@@ -17,6 +17,8 @@ class GeneratorHealth(BaseModel):
     """Open: users came when they were due. Closed: the next came when one was through; a slow target is asked less."""
     arrivals: str = ""
     """The text of the schedule."""
+    mix: dict[str, str] = Field(default_factory=dict)
+    """Who came, by persona: how often in proportion to the others, and what each does."""
     offered: int = 0
     """Users who were to come; in a closed model those who came."""
     started: int = 0

@@ -92,6 +92,10 @@ class TargetFigures(_Model):
     violations: dict[str, int] = Field(default_factory=dict)
     violations_per_million_joins: dict[str, float] = Field(default_factory=dict)
     """The same, by what they come to in a million joins: comparable between runs of different length."""
+    checked: dict[str, int] = Field(default_factory=dict)
+    """How many cases of each requirement the history put to the test; those with none are left out."""
+    encounters: dict[str, int] = Field(default_factory=dict)
+    """How often the run met what its scenario is for: races, ghosts, storms, refusals (docs/swarms.md)."""
     unmatched_users: int = 0
     """Users who joined and whom nobody ever saw in a session."""
     join_ms: Spread = Spread()
@@ -208,6 +212,8 @@ class SwarmRun(_MeasuredRun):
 
     kind: Literal["swarm"] = "swarm"
     scenario: str = ""
+    judges: tuple[str, ...] = ()
+    """The requirements that the scenario says it can judge."""
 
 
 class PeersRun(_MeasuredRun):

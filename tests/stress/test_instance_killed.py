@@ -25,7 +25,9 @@ from harness.network.loopback import Loopback
 from harness.results.finding import Verdict
 
 USERS = 500
-PLAN = SwarmPlan("search_and_chat", users=USERS, arrivals="poisson", rate=20.0, seed=5, talk=(8.0, 16.0), lead=6.0)
+PLAN = SwarmPlan(
+    "search_and_chat", users=USERS, arrivals="poisson", rate=20.0, seed=5, talk=(8.0, 16.0), lead=6.0, rounds=1
+)
 KILLED_AFTER = USERS // 2
 """How many have joined when one instance is killed; about half of them are in a session then."""
 CAUGHT = 40

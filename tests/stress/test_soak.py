@@ -27,7 +27,7 @@ RATE = float(os.environ.get("SOAK_RATE", CEILING / 2))
 LATEST = 5.0
 """Seconds by which a join may miss its due time; past that the generator has measured a machine that had no time."""
 PLAN = SwarmPlan(
-    "search_and_chat", users=int(RATE * SECONDS), rate=RATE, duration=SECONDS, talk=(2.0, 4.0), seed=6,
+    "search_and_chat", users=int(RATE * SECONDS), rate=RATE, duration=SECONDS, talk=(2.0, 4.0), seed=6, rounds=1,
     at_once=int(RATE * 30),
 )  # fmt: skip
 EVERY = max(1.0, SECONDS / 120)

@@ -121,7 +121,7 @@ async def test_who_finds_nobody_at_the_door_comes_again(make_stage, impatient, m
     stage = make_stage(QUICK)
     outcomes = iter([NotReached("gone")] * failures + [stage.participant("ann")])
 
-    async def enter(_scene):
+    async def enter(_scene, _seed):
         outcome = next(outcomes)
         if isinstance(outcome, Exception):
             raise outcome
@@ -140,7 +140,7 @@ async def test_a_refused_entry_is_not_tried_again(make_stage, monkeypatch):
     stage = make_stage(QUICK)
     asked: list[bool] = []
 
-    async def enter(_scene):
+    async def enter(_scene, _seed):
         asked.append(True)
         raise NotAdmitted("full")
 
