@@ -4,8 +4,8 @@
 
 Five users come per second. Of a hundred, 70 search and chat, 8 churn, 6 lose their sockets every eight seconds, 6 ask
 for buddies first, 4 vanish (from three of ten searches), 3 learn of their match by poll alone, 2 by push alone, and 1
-floods. Their times are those of the scenarios of these names. What grows, leaks or slows down over hours shows here; that
-levels off is asked by `make stress` of the server's own figures (docs/long-runs.md).
+floods. Their times are those of the scenarios of these names. What grows, leaks or slows down over hours shows here;
+that levels off is asked by `make stress` of the server's own figures (docs/long-runs.md).
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Op:
     - leave: `{}`
     - subscribe: `{topic}` and `{ready}` seconds until the database subscription stood; unsubscribe: `{topic}`
     - poll: `{session}` or `{session: None}`; push: `{session, event}`
-    - end: `{id}`; told: `{id, by}` (the partner learned that session `id` is over)
+    - end: `{id}`, of a skip `{id, by: "skip", ended}`; told: `{id, by}` (he learned that session `id` is over)
     - disconnect: `{kind: "close" | "silent"}`; lost: `{reason}` (the socket broke); back: `{}`; heartbeat: `{}`
     - look: `{id, session}`, one session asked for by its id, whatever its status; `session` is None where it is hidden
     - status: `{state}`, where the target says the user stands: `waiting`, `matched`, `expired` or `idle`

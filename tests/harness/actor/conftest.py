@@ -19,6 +19,7 @@ from harness.history.recorder import Recorder
 from harness.network.loopback import Loopback
 from harness.protocol.changes import SessionSeen
 from harness.protocol.signal import Signal
+from harness.target import Budgets
 
 
 @dataclass
@@ -65,6 +66,10 @@ class FakeParticipant:
     tells: bool = True
     """Whether the partner is told of this user's end of the session."""
     joined_at: float = 0.0
+    forgot: asyncio.Event = field(default_factory=asyncio.Event)
+    vanished: asyncio.Event = field(default_factory=asyncio.Event)
+    rematch: list[asyncio.Future[SessionSeen | None]] = field(default_factory=list)
+    """What he finds after each session."""
     searching: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def join(self, mode: str, due: float | None = None) -> JoinReply:
@@ -100,6 +105,26 @@ class FakeParticipant:
             self.channel.other.ended.set()
         return True
 
+    async def skip(self, session_id: str) -> bool:
+        self.calls.append(f"skip {session_id}")
+        if self.channel.other is not None:
+            self.channel.other.ended.set()
+        return True
+
+    async def forget(self, session_id: str) -> None:
+        self.calls.append(f"forget {session_id}")
+        self.forgot.set()
+        self.channel.ended.clear()
+        if self.rematch:
+            self.match = self.rematch.pop(0)
+
+    async def vanish(self, kind: str) -> None:
+        self.calls.append(f"vanish {kind}")
+        self.vanished.set()
+
+    def cut(self) -> None:
+        self.calls.append("cut")
+
     async def close(self) -> None:
         self.calls.append("close")
 
@@ -111,7 +136,9 @@ class Stage:
         self.ops: list[Op] = []
         self.spans: list[Span] = []
         self.recorder = Recorder(SimpleNamespace(append=self.ops.append))
-        self.scene = Scene(None, self.recorder, persona, Loopback(), report=self.spans.append)
+        budgets = Budgets(disconnect=0.05, tolerance=0.0)
+        transport = SimpleNamespace(target=SimpleNamespace(budgets=budgets))
+        self.scene = Scene(transport, self.recorder, persona, Loopback(), report=self.spans.append)
         self.session = SessionSeen("s1", "ann", "bob", "active", "ann")
 
     def participant(self, user: str, channel: Channel | None = None, *, matched: bool = True) -> FakeParticipant:

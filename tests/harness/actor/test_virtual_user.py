@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from harness.actor import virtual_user
-from harness.actor.persona import Persona
+from harness.actor.persona import Flood, Persona, Vanishing
+from harness.actor.times import Uniform
 from harness.actor.virtual_user import VirtualUser
 from harness.client.dialect import NotAdmitted, NotReached
 from harness.history.op import Outcome
@@ -216,3 +218,134 @@ async def test_joined_is_told_even_when_the_join_breaks(make_stage):
     with pytest.raises(RuntimeError):
         await VirtualUser(ann, stage.scene, seed=1).play(stage.now(), lambda: told.append(True))
     assert told == [True]
+
+
+AT_ONCE = Uniform(0.0, 0.0)
+SOON = Uniform(0.02, 0.02)
+
+
+def unmatched() -> asyncio.Future:
+    return asyncio.get_running_loop().create_future()
+
+
+async def test_who_searches_again_thinks_and_joins_without_a_due_time(make_stage, channel_pair):
+    """The first session is forgotten, its signals too; the second search is not due, and finds nobody."""
+    stage = make_stage(replace(QUICK, rounds=2, think=AT_ONCE, patience=0.02))
+    left, right = channel_pair()
+    ann, bob = stage.participant("ann", left), stage.participant("bob", right)
+    for person in (ann, bob):
+        person.rematch = [unmatched()]
+    dues: list[float | None] = []
+    joining = ann.join
+
+    async def join(mode, due=None):
+        dues.append(due)
+        return await joining(mode, due)
+
+    ann.join = join
+    journeys = await asyncio.gather(play(stage, ann), play(stage, bob))
+    assert [journey.session for journey in journeys] == ["s1", "s1"]
+    first = ["join global", "subscribe", "next_match", "end s1", "forget s1"]
+    assert ann.calls == [*first, "join global", "subscribe", "next_match", "poll", "leave"]
+    assert [due is None for due in dues] == [False, True]
+
+
+async def test_nobody_searches_again_in_the_quiet_time(make_stage, channel_pair):
+    """Who thinks when it begins goes home."""
+    stage = make_stage(replace(QUICK, rounds=5, think=Uniform(60.0, 60.0)))
+    left, right = channel_pair()
+    users = [stage.participant("ann", left), stage.participant("bob", right)]
+    playing = [asyncio.create_task(play(stage, user)) for user in users]
+    await asyncio.gather(*(user.forgot.wait() for user in users))
+    stage.scene.quiet.begun.set()
+    await asyncio.wait_for(asyncio.gather(*playing), 20)
+    assert [user.calls.count("join global") for user in users] == [1, 1]
+
+
+async def test_a_partner_is_skipped_and_the_next_asked_for_is_anybody(make_stage, channel_pair):
+    """A skip is one, though he has only just been matched; half a second later he asks for anybody."""
+    persona = replace(
+        QUICK, mode="buddies_first", talk=(30.0, 30.0), rounds=2, skip=1.0, skip_after=AT_ONCE, patience=0.02
+    )
+    stage = make_stage(persona)
+    left, right = channel_pair()
+    ann, bob = stage.participant("ann", left), stage.participant("bob", right)
+    for person in (ann, bob):
+        person.rematch = [unmatched()]
+    await asyncio.wait_for(asyncio.gather(play(stage, ann), play(stage, bob)), 20)
+    assert "skip s1" in ann.calls + bob.calls
+    assert "end s1" not in ann.calls + bob.calls
+    assert ann.calls[0] == "join buddies_first"
+    assert "join global" in ann.calls
+    assert not any(span.error for span in stage.spans if span.name == "talk")
+
+
+async def test_who_looks_back_meets_whom_he_was_matched_with_while_he_left(make_stage, channel_pair):
+    """He leaves, looks, and finds a session; before he hangs up he looks whether it still stands."""
+    stage = make_stage(Persona(talk=(0.0, 0.0), patience=SOON, handshake=0.05, goodbye=0.0, looks_back=True))
+    ann = stage.participant("ann", channel_pair()[0], matched=False)
+    leaving = ann.leave
+
+    async def leave() -> bool:
+        ann.polled = stage.session
+        return await leaving()
+
+    ann.leave = leave
+    journey = await play(stage, ann)
+    assert journey.session == "s1"
+    assert ann.calls == ["join global", "subscribe", "next_match", "poll", "leave", "poll", "poll", "end s1"]
+
+
+@pytest.mark.parametrize("kind", ["close", "silent"])
+async def test_who_vanishes_from_a_session_does_nothing_more(make_stage, channel_pair, kind):
+    """He neither ends it nor searches again, and his partner is not told by him."""
+    plan = Vanishing(1.0, waiting=0.0, silent=float(kind == "silent"), after_match=AT_ONCE)
+    stage = make_stage(replace(QUICK, talk=(30.0, 30.0), vanishing=plan, rounds=3))
+    left, right = channel_pair()
+    ann, bob = stage.participant("ann", left), stage.participant("bob", right)
+    journeys = await asyncio.wait_for(asyncio.gather(play(stage, ann), play(stage, bob)), 20)
+    assert [journey.session for journey in journeys] == ["s1", "s1"]
+    for user in (ann, bob):
+        assert user.calls == ["join global", "subscribe", "next_match", f"vanish {kind}"]
+
+
+async def test_a_ghost_leaves_the_drain_alone(make_stage):
+    """Who vanished from the queue neither leaves nor looks, and the quiet time does not wait for him."""
+    plan = Vanishing(1.0, waiting=1.0, silent=1.0, after_join=AT_ONCE)
+    stage = make_stage(replace(QUICK, vanishing=plan))
+    ann = stage.participant("ann", matched=False)
+    playing = asyncio.create_task(play(stage, ann))
+    await ann.vanished.wait()
+    await asyncio.wait_for(stage.scene.quiet.hold(stage.recorder, 0.0), 20)
+    assert not playing.done()
+    journey = await playing
+    assert (journey.joined, journey.matched) == (True, False)
+    assert ann.calls == ["join global", "subscribe", "next_match", "vanish silent"]
+
+
+async def test_a_storm_reaches_those_of_its_persona_while_they_play(make_stage, channel_pair):
+    """Not those of another, and nobody who is through."""
+    stage = make_stage(replace(QUICK, storm=60.0))
+    left, right = channel_pair()
+    ann, bob = stage.participant("ann", left), stage.participant("bob", right)
+    playing = asyncio.gather(play(stage, ann), play(stage, bob))
+    await ann.searching.wait()
+    assert stage.scene.storm.strike() == 2
+    await playing
+    assert ann.calls.count("cut") == bob.calls.count("cut") == 1
+    assert stage.scene.storm.strike() == 0
+
+
+async def test_a_flooder_counts_as_one_who_has_come(make_stage, monkeypatch):
+    """And then does nothing but flood, for as long as his persona says."""
+    lasted: list[float] = []
+
+    async def flood(_participant, _plan, mode, lasts, _quiet):
+        lasted.append(lasts)
+        assert mode == "global"
+
+    monkeypatch.setattr(virtual_user, "flood", flood)
+    stage = make_stage(Persona(flood=Flood(lasts=Uniform(3.0, 3.0))))
+    told: list[bool] = []
+    await VirtualUser(stage.participant("ann"), stage.scene, seed=1).play(stage.now(), lambda: told.append(True))
+    assert (told, lasted) == ([True], [3.0])

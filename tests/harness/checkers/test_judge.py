@@ -24,7 +24,7 @@ def test_every_requirement_has_a_checker(judged: Judged) -> None:
     """The results name each requirement once, in the order of the table."""
     results = judged(MATCH).results
     assert [result.requirement for result in results] == list(CHECKERS)
-    families = (("MM-S", 11), ("MM-L", 8), ("SG-S", 4))
+    families = (("MM-S", 11), ("MM-L", 8), ("SG-S", 4), ("LIM-", 2))
     assert list(CHECKERS) == [f"{family}{n}" for family, most in families for n in range(1, most + 1)]
 
 

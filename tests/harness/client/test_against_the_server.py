@@ -190,3 +190,20 @@ async def test_wrong_keys_and_passwords_are_told(serve: Serve, recorder: Recorde
         async with Transport(target) as transport:
             with pytest.raises(Exception, match="Invalid login credentials"):
                 await Participant.enter(transport, recorder, identity=Credentials("nobody@example.org", "secret"))
+
+
+@pytest.mark.parametrize("engine", ["hardened", "documented"])
+async def test_friends_and_skips_on_the_real_wire(serve: Serve, recorder: Recorder, history: Any, engine: str) -> None:
+    """A friendship is accepted once; a skip ends the session and the partner is told; a second skip ends nothing."""
+    async with serve(engine) as target, Transport(target) as transport, two(transport, recorder) as (first, second):
+        assert await first.befriend(second)
+        assert not await second.befriend(first)
+        session = await matched((first, second))
+        channel = second.signalling(session)
+        await channel.open()
+        assert await first.skip(session.id)
+        assert await first.skip(session.id)
+        async with asyncio.timeout(8):
+            await channel.ended.wait()
+        assert [op.value["ended"] for op in history.of("end")] == [True, False]
+        assert [op.outcome for op in history.of("befriend")] == [Outcome.OK]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from harness.client import NotAdmitted, Participant, Transport
+from harness.client import NotAdmitted, Participant, SessionSeen, Transport
 from harness.history.op import Outcome, Via
 from harness.target import Capabilities
 
@@ -343,3 +343,79 @@ async def test_no_task_is_left_behind(transport: Any, recorder: Any) -> None:
     assert "realtime socket" in named
     await participant.close()
     assert "realtime socket" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
+@pytest.mark.parametrize(("answer", "outcome", "ended"), [(True, Outcome.OK, True), (False, Outcome.OK, False)])
+async def test_a_skip_is_the_clients_rpc(
+    participant: Any, history: Any, fake: Any, answer: Any, outcome: Any, ended: Any
+):
+    """PROTOCOL 4: `skip_partner`, which says whether it ended the session; the op is an `end` by skip."""
+    fake.answers["POST /rest/v1/rpc/skip_partner"] = [web.json_response(answer)]
+    assert await participant.skip("S")
+    assert fake.asked[-1][3] == {"p_user_id": participant.user, "p_session_id": "S"}
+    (op,) = history.of("end")
+    assert (op.outcome, op.value) == (outcome, {"id": "S", "by": "skip", "ended": ended})
+
+
+async def test_a_skip_that_is_refused_did_not_happen(participant: Any, history: Any, fake: Any):
+    """Then the session may be ended by somebody else, of which he must be told."""
+    fake.answers["POST /rest/v1/rpc/skip_partner"] = [web.json_response({}, status=404)]
+    assert not await participant.skip("S")
+    assert history.of("end")[0].outcome is Outcome.FAIL
+
+
+async def test_a_friendship_is_asked_for_and_accepted(
+    participant: Any, transport: Any, recorder: Any, history: Any, fake: Any
+):
+    """Each with his own token, as the policies have it; the acceptance is what counts."""
+    other = await Participant.enter(transport, recorder)
+    fake.answers["PATCH /rest/v1/study_connections"] = [web.json_response([{"id": "F"}])]
+    assert await participant.befriend(other)
+    asked, accepted = fake.asked[-2:]
+    pending = {"requester_id": participant.user, "receiver_id": other.user, "status": "pending"}
+    assert (asked[0], asked[1], asked[3]) == ("POST", "/rest/v1/study_connections", pending)
+    assert asked[2]["Authorization"].endswith(participant.account.access_token)
+    assert accepted[1].startswith(f"/rest/v1/study_connections?requester_id=eq.{participant.user}&receiver_id=eq.")
+    assert (accepted[2]["prefer"], accepted[3]) == ("return=representation", {"status": "accepted"})
+    assert accepted[2]["Authorization"].endswith(other.account.access_token)
+    (op,) = history.of("befriend")
+    assert (op.user, op.value, op.outcome) == (other.user, {"buddy": participant.user}, Outcome.OK)
+
+
+@pytest.mark.parametrize(
+    ("route", "answer", "outcome"),
+    [
+        ("POST", web.json_response({"message": "duplicate key"}, status=409), None),
+        ("PATCH", web.json_response([]), Outcome.FAIL),
+        ("PATCH", web.json_response({}, status=403), Outcome.FAIL),
+        ("PATCH", web.json_response({}, status=503), Outcome.INFO),
+    ],
+    ids=["they are friends already", "nothing was there to accept", "forbidden", "nobody can tell"],
+)
+async def test_a_friendship_that_did_not_come_about(
+    participant: Any, transport: Any, recorder: Any, history: Any, fake: Any, route: str, answer: Any, outcome: Any
+):
+    """No op says that they are buddies for certain."""
+    other = await Participant.enter(transport, recorder)
+    fake.answers[f"{route} /rest/v1/study_connections"] = [answer]
+    assert not await participant.befriend(other)
+    assert [op.outcome for op in history.of("befriend")] == ([] if outcome is None else [outcome])
+
+
+async def test_a_session_can_be_forgotten(participant: Any, history: Any, fake: Any):
+    """He unsubscribes; the same session is another channel thereafter."""
+    session = SessionSeen("S", "other", participant.user, "active", "other")
+    channel = participant.signalling(session)
+    await channel.open()
+    await participant.forget("S")
+    await participant.forget("S")
+    assert len(history.of("unsubscribe")) == 1
+    assert participant.signalling(session) is not channel
+
+
+@pytest.mark.parametrize(("headers", "wait"), [({"Retry-After": "7"}, 7.0), ({}, None)])
+async def test_a_refusal_says_when_to_come_again(participant: Any, history: Any, fake: Any, headers: Any, wait: Any):
+    """The op keeps what was said, for LIM-2."""
+    fake.answers[JOIN] = [web.json_response({}, status=429, headers=headers)]
+    await participant.join(wait_out_limits=False)
+    assert history.of("join")[0].value["retry_after"] == wait

@@ -52,6 +52,26 @@ async def test_a_cut_connection_comes_back(participant: Any, history: Any, fake:
     assert (await history.wait("lost")).value["reason"] == "socket closed: 1006"
 
 
+async def test_a_connection_that_he_loses_himself_comes_back(participant: Any, history: Any, fake: Any) -> None:
+    """It is dropped without a closing handshake, and comes back when the official client would."""
+    await participant.subscribe_matches()
+    participant.cut()
+    second = await fake.joined(topic_of(participant), socket=1)
+    lost, back = await history.wait("lost"), await history.wait("back")
+    assert lost.t0 < back.t0
+    await second.insert(topic_of(participant), "chat_sessions", row(participant.user))
+    assert (await participant.next_match(5)).id == "S"
+
+
+async def test_who_is_cut_off_already_cannot_be_cut(participant: Any, history: Any) -> None:
+    """A silent user stays silent, and one without a socket has nothing to lose."""
+    await participant.vanish("silent")
+    participant.cut()
+    await participant.close()
+    participant.cut()
+    assert not history.of("lost")
+
+
 async def test_a_server_that_refuses_for_a_while_is_tried_again(participant: Any, history: Any, fake: Any) -> None:
     """429 and 500 at the upgrade do not end the user's run."""
     fake.answers["GET /realtime"] = [web.Response(status=429), web.Response(status=500)]

@@ -198,3 +198,23 @@ async def test_a_closed_model_ends_with_its_time(users):
     assert crowd.exhausted
     assert (crowd.tally.offered, crowd.tally.started, crowd.tally.dropped, crowd.tally.finished) == (3, 3, 0, 3)
     assert await crowd.play_next() is None
+
+
+async def test_a_storm_blows_from_the_first_due_time_on(users, monkeypatch):
+    """Every so many seconds as the persona says, until the quiet time; a crowd without such a persona has none."""
+    ops: list[Op] = []
+    struck = asyncio.Event()
+    recorder = Recorder(SimpleNamespace(append=ops.append))
+    scene = Scene(None, recorder, Persona(), Loopback())
+    arrivals = Schedule([Arrival(0, 0.0, 0), Arrival(1, 30.0, 1)], "")
+    crowd = Crowd(scene, arrivals, [(Persona(storm=0.02), 1.0), (Persona(storm=9.0), 1.0)], lead=0.02, drain=0.0)
+    began = recorder.now()
+    with scene.storm.reaches(struck.set):
+        supervising = asyncio.create_task(crowd.supervise())
+        await asyncio.wait_for(struck.wait(), 20)
+        assert recorder.now() - began >= 0.04
+        supervising.cancel()
+        await asyncio.gather(supervising, return_exceptions=True)
+        struck.clear()
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    assert left == []

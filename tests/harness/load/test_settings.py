@@ -24,7 +24,7 @@ def test_the_starter_and_the_generator_understand_each_other():
     """Settings become options, and the options the same settings."""
     settings = SwarmSettings(
         target_file="t.toml", arrivals="burst:32/0.1s@2s", users=320, rate=16.5, duration=30.0, seed=9, peer_share=0.25,
-        talk=(1.0, 2.5), drain=3.0, lead=2.0, patience=3.5, folder="runs/one", name="documented.swarm",
+        talk=(1.0, 2.5), drain=3.0, lead=2.0, patience=3.5, rounds=2, folder="runs/one", name="documented.swarm",
     )  # fmt: skip
     assert parsed(*settings.arguments()) == settings
 
@@ -68,6 +68,7 @@ def test_a_target_file_replaces_the_host(tmp_path):
     ("words", "host", "says"),
     [
         (("--peer-share=1.5",), "http://h", "a share of 1.5 is none"),
+        (("--rounds=0",), "http://h", "0 rounds are none"),
         (("--talk=6:4",), "http://h", "“6:4” is no talk time"),
         (("--talk=long",), "http://h", "“long” is no talk time"),
         ((), None, "there is no target: give --host URL"),

@@ -19,7 +19,9 @@ from harness.load.swarm import SwarmPlan, SwarmProgress, arrivals_of, run_swarm,
 from harness.results.finding import Verdict
 from harness.target import Target
 
-QUICK = SwarmPlan("search_and_chat", users=12, arrivals="burst:6/0.1s@0.3s", talk=(0.2, 0.4), drain=0.5, lead=1.0)
+QUICK = SwarmPlan(
+    "search_and_chat", users=12, arrivals="burst:6/0.1s@0.3s", talk=(0.2, 0.4), drain=0.5, lead=1.0, rounds=1
+)
 NOWHERE = Target(name="nowhere", api_url="http://127.0.0.1:9/api", supabase_url="http://127.0.0.1:9", anon_key="k")
 ROOT = Path(__file__).parents[3]
 
@@ -63,7 +65,10 @@ async def test_a_target_out_of_reach_is_our_trouble(tmp_path, processes):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"scenario": "dance"}, "there is no scenario “dance”: use burst, poll_only, push_only, search_and_chat"),
+        (
+            {"scenario": "dance"},
+            "there is no scenario “dance”: use buddies, burst, poll_only, push_only, queue_churn, ",
+        ),
         ({"arrivals": "wave"}, "“wave” is no arrival schedule"),
         ({"duration": 0.0}, "nobody is due within that time"),
         ({"processes": 0}, "0 processes cannot carry a swarm"),
@@ -80,7 +85,10 @@ async def test_a_plan_that_says_nothing_is_refused_before_anything_starts(tmp_pa
 
 def test_the_locustfiles_are_the_scenarios():
     """What can be asked for is what lies in the package."""
-    assert list(scenarios()) == ["burst", "poll_only", "push_only", "search_and_chat"]
+    assert list(scenarios()) == [
+        "buddies", "burst", "poll_only", "push_only", "queue_churn", "reconnect_storm", "search_and_chat", "soak",
+        "spam", "vanishing",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("scenario", "way", "other"), [("poll_only", "poll", "push"), ("push_only", "push", "poll")])
@@ -117,7 +125,7 @@ async def test_locust_by_itself(hardened, tmp_path):
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "locust", "-f", str(ROOT / "locustfiles" / "search_and_chat.py"), "--headless",
         "--only-summary", "--host", hardened.api_url, "-u", "4", "-r", "4", "-t", "30s", "--talk", "0.1:0.2",
-        "--drain", "0.5", "--lead", "1", "--anon-key", hardened.anon_key,
+        "--drain", "0.5", "--lead", "1", "--rounds", "1", "--anon-key", hardened.anon_key,
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
@@ -136,7 +144,7 @@ async def test_locust_by_itself(hardened, tmp_path):
 
 async def test_a_closed_swarm_has_so_many_at_once(hardened, tmp_path):
     """The next user joins only when one is through, over both processes; all come in the end."""
-    plan = SwarmPlan("search_and_chat", 10, "closed:4", processes=2, talk=(0.1, 0.2), drain=0.5, lead=0.0)
+    plan = SwarmPlan("search_and_chat", 10, "closed:4", processes=2, rounds=1, talk=(0.1, 0.2), drain=0.5, lead=0.0)
     result = await run_swarm(plan, hardened, tmp_path, name="closed")
     assert (result.offered, result.started, result.dropped) == (10, 10, 0)
     ops = ops_of(result.histories)
@@ -157,9 +165,9 @@ async def test_a_trace_brings_users_as_they_came_elsewhere(hardened, tmp_path):
     """Due times are the file's."""
     trace = tmp_path / "day.csv"
     trace.write_text("due\n0\n0.2\n0.2\n0.9\n")
-    plan = SwarmPlan("search_and_chat", None, f"trace:{trace}", talk=(0.1, 0.2), drain=0.5, lead=1.0)
+    plan = SwarmPlan("search_and_chat", None, f"trace:{trace}", rounds=1, talk=(0.1, 0.2), drain=0.5, lead=1.0)
     result = await run_swarm(plan, hardened, tmp_path, name="trace")
-    due = sorted(op.due for op in ops_of(result.histories) if op.op == "join")
+    due = sorted(op.due for op in ops_of(result.histories) if op.op == "join" and op.due is not None)
     assert [round(at - due[0], 3) for at in due] == [0.0, 0.2, 0.2, 0.9]
 
 

@@ -6,11 +6,14 @@ import pytest
 
 from harness.protocol.postgrest import (
     RestCall,
+    accept_friendship,
     active_session_of,
+    ask_friendship,
     end_session,
     messages_of,
     send_message,
     session_by_id,
+    skip_partner,
 )
 
 
@@ -23,6 +26,10 @@ from harness.protocol.postgrest import (
         (messages_of("S"), "GET",
          "messages?select=id%2Csession_id%2Csender_id%2Ccontent&session_id=eq.S&order=created_at.asc"),
         (send_message("S", "U", "{}"), "POST", "messages"),
+        (skip_partner("U", "S"), "POST", "rpc/skip_partner"),
+        (ask_friendship("U", "V"), "POST", "study_connections"),
+        (accept_friendship("U", "V"), "PATCH",
+         "study_connections?requester_id=eq.U&receiver_id=eq.V&status=eq.pending"),
         (end_session("S", "2026-01-01T00:00:00+00:00"), "PATCH", "chat_sessions?id=eq.S"),
     ],
 )  # fmt: skip
