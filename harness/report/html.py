@@ -5,6 +5,7 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.report.charts import NARROW, figures
+from harness.report.claims import seen
 from harness.report.conformance import anchor, conformance_report
 from harness.report.connections import NOTES, connections_views
 from harness.report.every import every_figure
@@ -55,7 +56,7 @@ def page(run: StoredRun, name: str = "") -> str:
         targets=targets, rows=figure_rows(targets) if targets else [], figures=figures(targets),
         conformance=conformance, requirements=requirement_rows(conformance), findings=findings_of(run),
         views=connections_views(targets), connection_notes=NOTES,
-        claims=run.claims if isinstance(run, ClaimsRun) else (),
+        claims=run.claims if isinstance(run, ClaimsRun) else (), in_words=seen,
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
-"""Two runs of the same server are told to be alike, and one of a server with 5 ms more for each join to be worse."""
+"""Runs of the same server are told to be alike, and one of a server with 5 ms more for each join to be worse."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -16,13 +17,14 @@ from harness.target import dump_target
 TRIES = int(os.environ.get("COMPARE_TRIES", "3"))
 USERS = int(os.environ.get("COMPARE_USERS", "200"))
 SLOWER = Path(__file__).parent / "plugins" / "slower_joins.py"
-ORDER = ("base", "again", "slower")
+SIDES = ("base", "again", "slower")
 
 
 async def test_comparing(cluster: Cluster, folder: Path) -> None:
     """Of COMPARE_TRIES pairs (20 for the bar) of the same server one in twenty may differ; the slower one never passes.
 
-    The three runs of a try follow each other in turns, so that whatever else the machine does falls on all.
+    Every try has three servers and three swarms of its own, side by side, so that what else the machine does falls on
+    all of them at the same time.
     """
     tries = [await one_try(cluster, folder / f"{number:02}") for number in range(TRIES)]
     told = [{name: one.model_dump(mode="json", by_alias=True) for name, one in tried.items()} for tried in tries]
@@ -35,8 +37,11 @@ async def test_comparing(cluster: Cluster, folder: Path) -> None:
 
 async def one_try(cluster: Cluster, folder: Path) -> dict[str, Comparison]:
     """The second run of the plain server, and the run of the slower one, each beside the first run."""
-    runs = {name: await measured(cluster, made(folder / name), slower=name == "slower") for name in ORDER}
-    return {name: compare(runs["base"], runs[name]) for name in ORDER[1:]}
+    async with asyncio.TaskGroup() as group:
+        runs = {
+            name: group.create_task(measured(cluster, made(folder / name), slower=name == "slower")) for name in SIDES
+        }
+    return {name: compare(runs["base"].result(), runs[name].result()) for name in SIDES[1:]}
 
 
 async def measured(cluster: Cluster, folder: Path, *, slower: bool) -> StoredRun:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from harness.cli.claims.verdicts import untestable
 from harness.cli.folder import run_folder
 from harness.cli.output import publish, show
 from harness.cli.progress import Progress
-from harness.cli.running import Exit
+from harness.cli.running import Exit, say
 from harness.cli.targets import BUILT_IN
 from harness.errors import Trouble
 from harness.lab.deployment import running_cluster
@@ -32,6 +33,8 @@ class Facts:
 
     found: dict[tuple[str, str], Any] = field(default_factory=dict)
     troubles: dict[tuple[str, str], str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    """Which of the troubles nobody foresaw: faults of our own."""
 
 
 async def claims(
@@ -39,6 +42,8 @@ async def claims(
     json: str, html: Path | None, markdown: Path | None, verbose: int,
 ) -> int:  # fmt: skip
     """Makes the experiments, judges the claims, stores and shows them; returns the exit status.
+
+    A fault of our own in one experiment leaves what the others brought, and is trouble all the same.
 
     Raises:
         Trouble: a claim that there is not, or an unfit database.
@@ -57,7 +62,10 @@ async def claims(
         except asyncio.CancelledError:
             interrupted = True
         run = concluded(chosen, facts, interrupted=interrupted).model_copy(update={"fingerprint": fingerprint})
-        return _published(run, folder, json, html, markdown)
+        status = _published(run, folder, json, html, markdown)
+    for fault in facts.faults:
+        say(f"error: {fault}")
+    return Exit.TROUBLE if facts.faults else status
 
 
 def again(stored: Path, *, json: str, html: Path | None, markdown: Path | None) -> int:
@@ -99,12 +107,19 @@ async def measure(experiments: Iterable[Experiment[Any]], places: Sequence[Place
 
 async def _make(experiment: Experiment[Any], place: Place, facts: Facts) -> None:
     key = (experiment.name, place.engine)
-    with place.progress.stage(f"{place.engine}: {experiment.name}", "at work"):
+    with place.progress.stage(f"{place.engine}: {experiment.name}", "at work") as stage:
         try:
             facts.found[key] = await experiment.measure(place)
+            stage.result("done")
         except Trouble as trouble:
             facts.troubles[key] = str(trouble)
-            place.progress.note(f"{place.engine}: {experiment.name}: {trouble}")
+            stage.result(f"not made: {trouble}")
+        except Exception as error:  # noqa: BLE001 — one experiment's fault must not cost what the others measured
+            facts.troubles[key] = f"a fault of our own ({type(error).__name__})"
+            log = place.folder.logs / f"fault-{place.engine}-{experiment.name.replace(' ', '-')}.log"
+            write_text(log, "".join(traceback.format_exception(error)))
+            facts.faults.append(f"{place.engine}: {experiment.name}: {type(error).__name__}: please report {log}")
+            stage.result("not made: a fault of our own")
 
 
 def concluded(chosen: Sequence[AnyClaim], facts: Facts, *, interrupted: bool = False) -> ClaimsRun:

@@ -9,10 +9,10 @@ from harness.cli.claims.experiments.matching import MatchingFacts
 from harness.cli.claims.experiments.networks import FITTED, NetworkFacts
 from harness.cli.claims.experiments.notice import NoticeFacts
 from harness.cli.claims.experiments.orphans import OrphanFacts
+from harness.cli.claims.experiments.partners import PartnerFacts
 from harness.cli.claims.experiments.polling import REALISTIC_PER_S, PollingFacts
 from harness.cli.claims.experiments.relaying import RelayFacts
 from harness.cli.claims.experiments.serving import ServingFacts
-from harness.cli.claims.experiments.sockets import CEILINGS, CHANNELS, FLOOD_PER_S, GENTLE_PER_S, SocketFacts
 from harness.cli.claims.experiments.statements import StatementFacts
 from harness.cli.claims.experiments.steady import SteadyFacts
 from harness.cli.claims.experiments.strangers import StrangerFacts
@@ -26,63 +26,6 @@ _STEPS = {"delete_stale": 5.0, "select_partner": 2.0, "delete_matched": 2.0, "in
 _RELAY_MBIT = 100.0
 """The network that the document gives to its relay, in megabits per second."""
 _MANAGEABLE_MS = 500.0
-
-
-# ---------------------------------------------------------------- section 2 and the summary: ceilings
-def free_sockets(facts: SocketFacts) -> ClaimMeasured:
-    """Two hundred, and no more."""
-    return _admitted(facts.free, CEILINGS["free"])
-
-
-def pro_sockets(facts: SocketFacts) -> ClaimMeasured:
-    """Five hundred, and no more."""
-    return _admitted(facts.pro, CEILINGS["pro"])
-
-
-def team_sockets(facts: SocketFacts) -> ClaimMeasured:
-    """Ten thousand at least."""
-    if facts.team is None:
-        return untestable(QUICK)
-    held = facts.team >= CEILINGS["team"]
-    return ruled(held, f"{facts.team:,} sockets were let in", sockets=figure(facts.team))
-
-
-def _admitted(seen: int, ceiling: int) -> ClaimMeasured:
-    return ruled(seen == ceiling, f"{seen} sockets were let in, of {ceiling + 10} that came", sockets=figure(seen))
-
-
-def channels(facts: SocketFacts) -> ClaimMeasured:
-    """One hundred, and no more."""
-    return ruled(
-        facts.channels == CHANNELS,
-        f"{facts.channels} channels were let in, of {CHANNELS + 5}",
-        channels=figure(facts.channels),
-    )
-
-
-def plan_rate(facts: SocketFacts) -> ClaimMeasured:
-    """Who sends far more than the plan allows is cut off."""
-    became = "is closed" if facts.flood_cut else "stays open"
-    return ruled(facts.flood_cut, f"a channel that carries {FLOOD_PER_S}/s {became}")
-
-
-def channel_rate(facts: SocketFacts) -> ClaimMeasured:
-    """A channel that sends five times the limit is held back."""
-    return ruled(
-        facts.gentle_heard < facts.gentle_sent,
-        f"of {facts.gentle_sent} broadcasts at {GENTLE_PER_S}/s on one channel, {facts.gentle_heard} arrived",
-        arrived=share(facts.gentle_heard, facts.gentle_sent),
-    )
-
-
-def free_capacity(facts: SocketFacts) -> ClaimMeasured:
-    """Users search with a socket each, so that the plan's ceiling is theirs."""
-    return ruled(facts.free >= 500, f"with one socket each, user {facts.free + 1} is refused", users=figure(facts.free))
-
-
-def pro_capacity(facts: SocketFacts) -> ClaimMeasured:
-    """As for the free plan."""
-    return ruled(facts.pro >= 3000, f"with one socket each, user {facts.pro + 1} is refused", users=figure(facts.pro))
 
 
 # ---------------------------------------------------------------- sections 3 and 6: matching
@@ -172,10 +115,13 @@ def queries_per_match(facts: StatementFacts) -> ClaimMeasured:
 
 
 def queries_per_poll(facts: StatementFacts) -> ClaimMeasured:
-    """One."""
-    seen = facts.poll_statements / facts.polls
+    """One that reads; BEGIN, the caller's rights and COMMIT are told beside it, for the document counts no such."""
+    reads, sent = facts.poll_reads / facts.polls, facts.poll_statements / facts.polls
     return ruled(
-        seen == 1, f"{seen:.3g} statements a poll, BEGIN and COMMIT among them", per_poll=figure(seen, facts.polls)
+        reads == 1,
+        f"{reads:.3g} statement that reads a poll, {sent:.3g} with BEGIN, the caller's rights and COMMIT",
+        reads_per_poll=figure(reads, facts.polls),
+        statements_per_poll=figure(sent, facts.polls),
     )
 
 
@@ -220,12 +166,12 @@ def polling_attack(facts: PollingFacts) -> ClaimMeasured:
 
 
 def told_by_push(facts: NoticeFacts) -> ClaimMeasured:
-    """More than half of those who are told are told by push."""
-    told = facts.pushed + facts.polled
+    """For certain more than half of those who search: the whole interval lies above."""
+    pushed = share(facts.pushed, facts.users)
     return ruled(
-        2 * facts.pushed > told,
-        f"{share_text(facts.pushed, told)} of those who were told heard by push; {facts.unmatched} were told nothing",
-        pushed=share(facts.pushed, told),
+        pushed.interval_95 is not None and pushed.interval_95[0] > 0.5,
+        f"{share_text(facts.pushed, facts.users)} heard by push, {facts.polled} by poll, {facts.unmatched} nothing",
+        pushed=pushed,
     )
 
 
@@ -235,7 +181,8 @@ def needs_relay(facts: NetworkFacts) -> ClaimMeasured:
     if facts.relay:
         return untestable("its users have a relay: what they would lose without one shows on the other engine")
     lost = {mix: 1 - made / tried for mix, (tried, made) in facts.by_mix.items() if mix != FITTED}
-    said = ", ".join(f"{mix} {100 * part:.3g} %" for mix, part in sorted(lost.items()))
+    of_each = ", ".join(f"{tried}" for tried in sorted({tried for tried, _ in facts.by_mix.values()}))
+    said = ", ".join(f"{mix} {100 * part:.3g} %" for mix, part in sorted(lost.items())) + f" (of {of_each} each)"
     held = all(about(part, 0.10, 0.15) for part in lost.values())
     counted = {mix: share(tried - made, tried) for mix, (tried, made) in facts.by_mix.items()}
     return ruled(held, f"pairs that fail without a relay: {said}", **counted)
@@ -276,8 +223,8 @@ def fresh_blocks(facts: OrphanFacts) -> ClaimMeasured:
     """Within the two minutes, who comes meets a user who is gone."""
     return ruled(
         facts.matched_when_fresh > 0,
-        f"{share_text(facts.matched_when_fresh, facts.trials)} were matched with an entry of 60 s whose user was gone",
-        matched=share(facts.matched_when_fresh, facts.trials),
+        f"{share_text(facts.matched_when_fresh, facts.fresh_trials)} met an entry of 60 s of a closed tab",
+        matched=share(facts.matched_when_fresh, facts.fresh_trials),
     )
 
 
@@ -302,6 +249,14 @@ def batch_cleanup(facts: OrphanFacts) -> ClaimMeasured:
         return ClaimMeasured(verdict="broken", measured="there is no such function")
     became = "is removed" if facts.cleanup_removes else "stays"
     return ruled(facts.cleanup_removes, f"an entry of 10 minutes {became}")
+
+
+def partner_notices(facts: PartnerFacts) -> ClaimMeasured:
+    """Each of those who are left knows, by his own connection or because the session is over."""
+    seen = facts.noticed_s
+    when = f", after {min(seen):.2g} to {max(seen):.2g} s" if seen else ""
+    said = f"in {len(seen)} of {facts.calls} calls the one who was left noticed{when}"
+    return ruled(len(seen) == facts.calls, said, noticed=share(len(seen), facts.calls))
 
 
 def not_ended_by_leaving(facts: EndingFacts) -> ClaimMeasured:
@@ -389,6 +344,12 @@ def first_ten(facts: BurstFacts) -> ClaimMeasured:
     return ruled(about(facts.taken, 10), said, taken=figure(facts.taken, JOINS))
 
 
+def no_rate_limit(facts: BurstFacts) -> ClaimMeasured:
+    """No join is refused because there were too many."""
+    refused = facts.one_user.get(429, 0)
+    return ruled(refused == 0, f"{refused} of one user's {JOINS} joins were answered 429", refused=figure(refused))
+
+
 def others_fail(facts: BurstFacts) -> ClaimMeasured:
     """Whether any is answered with 500, and what the answers are."""
     failed = sum(count for status, count in {**facts.one_user}.items() if status >= 500)
@@ -396,15 +357,6 @@ def others_fail(facts: BurstFacts) -> ClaimMeasured:
     counted = ", ".join(f"{count} × {status}" for status, count in facts.one_user.items())
     return ruled(
         failed > 0, f"{failed} of {2 * JOINS} were answered with 5xx; one user's: {counted}", failed=figure(failed)
-    )
-
-
-def database_connections(facts: BurstFacts) -> ClaimMeasured:
-    """No more than sixty while a hundred join at once."""
-    return ruled(
-        facts.connections <= 60,
-        f"at most {facts.connections} connections while {JOINS} users joined at once, on the free plan",
-        connections=figure(facts.connections),
     )
 
 

@@ -3,9 +3,91 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from harness.cli.claims import command
+from harness.cli.claims.catalogue import CLAIMS
+from harness.cli.claims.claim import Experiment, Place
+from harness.cli.claims.verdicts import ruled
+from harness.cli.running import Exit
+from harness.errors import Trouble
 from harness.lab.postgres import Cluster
+from harness.report.claims import claims_markdown
+from harness.results.run import ClaimsRun
+from harness.results.store import load_run
+
+RESULTS = Path(__file__).parents[3] / "results"
+STORED = RESULTS / "baselines" / "claims.json"
+
+
+def test_the_committed_page_is_that_of_the_stored_run() -> None:
+    """Made anew it is the same to the letter, with a row for every claim of the catalogue, in its words."""
+    run = load_run(STORED)
+    assert isinstance(run, ClaimsRun)
+    assert claims_markdown(run) == (RESULTS / "claims.md").read_text()
+    assert [(row.id, row.section, row.claim, row.how, row.note) for row in run.claims] == [
+        (claim.id, claim.section, claim.quote, claim.how, claim.note) for claim in CLAIMS
+    ]
+    assert len(run.claims) >= 20
+
+
+def test_the_stored_run_is_whole() -> None:
+    """Every experiment was made, in the long form, from a tree without changes."""
+    run = load_run(STORED)
+    assert run.verdict == "valid"
+    assert run.fingerprint.settings == {"quick": False, "only": []}
+    assert not run.fingerprint.commit.endswith("+")
+
+
+def test_each_claim_has_an_id_of_its_own() -> None:
+    """By which --only names it, and a sentence that says how it is tested."""
+    ids = [claim.id for claim in CLAIMS]
+    assert sorted(set(ids)) == sorted(ids)
+    assert all(claim.how and claim.quote for claim in CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "because"),
+    [
+        (Trouble("this machine has no coturn", "install it"), Exit.UNKNOWN, "this machine has no coturn"),
+        (ZeroDivisionError("by a slip"), Exit.TROUBLE, "a fault of our own (ZeroDivisionError)"),
+    ],
+)
+async def test_an_experiment_that_fails_costs_its_own_claims_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cluster: Cluster, error: Exception, status: Exit, because: str
+) -> None:
+    """What the others brought is kept; a fault of ours is trouble, and its traceback lies beside the logs."""
+
+    def claims(measure: Callable[[Place], Any], id_: str) -> Any:
+        return replace(CLAIMS[0], id=id_, experiment=Experiment(id_, measure), rule=lambda facts: ruled(True, facts))
+
+    async def well(_place: Place) -> str:
+        return "seen"
+
+    async def badly(_place: Place) -> str:
+        raise error
+
+    monkeypatch.setattr(command, "CLAIMS", (claims(badly, "badly"), claims(well, "well")))
+    said = tmp_path / "claims.json"
+    ended = await command.claims(
+        (), quick=True, seed=1, database_url=cluster.url, results=tmp_path / "results", json=str(said), html=None,
+        markdown=None, verbose=0,
+    )  # fmt: skip
+    assert ended == status
+    badly_row, well_row = json.loads(said.read_text())["claims"]
+    assert because in badly_row["documented"]["because"]
+    assert well_row["verdict"] == "holds"
+    assert faults(tmp_path) == [1, 1] * (status == Exit.TROUBLE)
+
+
+def faults(folder: Path) -> list[int]:
+    """How often each file that tells of a fault names it."""
+    return [path.read_text().count("ZeroDivisionError: by a slip") for path in folder.rglob("fault-*.log")]
 
 
 def test_chosen_claims_are_tested_on_both_engines(gurukul, tmp_path: Path, cluster: Cluster) -> None:

@@ -110,3 +110,23 @@ def test_an_interrupted_suite_is_kept_and_unknown(gurukul):
     statuses = {row["id"]: row["status"] for row in run["requirements"]}
     assert statuses[tested] == "pass"
     assert "unknown" in statuses.values()
+
+
+def test_interrupted_claims_are_kept_and_unknown(gurukul):
+    """Claims whose experiment was made keep their verdict; the others say that theirs was not."""
+    process = gurukul.start(
+        "claims", "--quick", "--only", "auth-first", "--only", "two-hours", "--only", "free-sockets"
+    )
+    for _engine in range(2):
+        heard(process, "strangers: done")
+    process.send_signal(signal.SIGINT)
+    ended = gurukul.finish(process)
+    assert ended.status == 2, ended.err
+    assert "Traceback" not in ended.err
+    assert gurukul.left_behind() == []
+    (folder,) = gurukul.runs()
+    run = orjson.loads((folder / "run.json").read_bytes())
+    assert (run["verdict"], run["interrupted"]) == ("unknown", True)
+    rows = {row["id"]: row for row in run["claims"]}
+    assert rows["auth-first"]["verdict"] == "holds"
+    assert rows["free-sockets"]["documented"]["because"] == "the experiment was not made"

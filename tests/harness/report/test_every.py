@@ -12,10 +12,19 @@ import pytest
 
 from harness.report.every import every_figure
 from harness.report.html import page
+from harness.results.claims import ClaimFigure, ClaimMeasured, ClaimRow
 from harness.results.finding import Verdict
-from harness.results.run import BenchRun, ConformSetRun, SwarmRun, TargetFigures, Timeline, dump_run
+from harness.results.run import BenchRun, ClaimsRun, ConformSetRun, SwarmRun, TargetFigures, Timeline, dump_run
 
 LIMIT = 2_000_000
+CLAIM = ClaimRow(
+    id="lock-hold", section="6", claim="~10-15ms", how="100 calls", verdict="broken", note="on a quiet database",
+    documented=ClaimMeasured(
+        verdict="broken", measured="0.4 ms",
+        figures={"hold_ms": ClaimFigure(value=0.4123, n=100, interval_95=(0.31, 0.52))}, requirements={"LIM-1": "pass"},
+    ),
+    hardened=ClaimMeasured(verdict="not testable here", because="there is no such lock"),
+)  # fmt: skip
 
 
 def leaves(value: Any) -> Iterator[Any]:
@@ -52,10 +61,11 @@ def runs(bench: BenchRun) -> dict[str, Any]:
         "conform-set": ConformSetRun(
             fingerprint=bench.fingerprint, verdict="not-conformant", conformance=bench.conformance
         ),
+        "claims": ClaimsRun(**kinds, claims=(CLAIM,)),
     }
 
 
-@pytest.mark.parametrize("kind", ["bench", "swarm", "conform", "conform-set"])
+@pytest.mark.parametrize("kind", ["bench", "swarm", "conform", "conform-set", "claims"])
 def test_every_figure_of_run_json_is_on_the_page(runs: dict[str, Any], kind: str) -> None:
     """Each number, word and yes or no of the stored file, as often as the file holds it."""
     there = shown(page(runs[kind]))

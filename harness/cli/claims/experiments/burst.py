@@ -26,7 +26,7 @@ class BurstFacts:
     connections: int
     """Connections to the database at most, while they came."""
     entries: int
-    """Queue rows of the one user afterwards."""
+    """Queue rows of the one user when his joins were answered, before anybody else came."""
 
     @property
     def taken(self) -> int:
@@ -57,11 +57,11 @@ async def burst(place: Place) -> BurstFacts:
         watching = asyncio.create_task(watch())
         try:
             one = await _at_once([people[-1]] * JOINS)
+            entries = await database.fetchval(_ENTRIES, people[-1].user)
             many = await _at_once(people[:JOINS])
         finally:
             over.set()
             await watching
-        entries = await database.fetchval(_ENTRIES, people[-1].user)
     return BurstFacts(one, many, peak, entries)
 
 

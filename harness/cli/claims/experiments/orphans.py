@@ -19,6 +19,8 @@ update public.waiting_queue set joined_at = joined_at - make_interval(secs => $2
 _ENTRY = "select joined_at from public.waiting_queue where user_id = $1"
 _HAS_CLEANUP = "select to_regprocedure('public.cleanup_matchmaking()') is not null"
 _QUEUE_TTL = 1.0
+_GRACE, _NOTICING = 0.5, 2.0
+"""Seconds that a closed socket may take to come back, and in which its loss is noticed by a server that looks."""
 _WITHOUT_JOINS = 5.0
 """Seconds for which nobody comes; five times the time to live."""
 
@@ -29,7 +31,9 @@ class OrphanFacts:
 
     trials: int
     matched_when_stale: int
+    fresh_trials: int
     matched_when_fresh: int
+    """Where the user's socket had been closed for longer than the disconnect grace."""
     rejoins: int
     single_entries: int
     """Second joins of a user that left one row, made anew."""
@@ -41,26 +45,36 @@ class OrphanFacts:
 
 async def orphans(place: Place) -> OrphanFacts:
     """Tries with the document's two minutes, by setting entries back; the unasked sweep in a second deployment."""
-    trials = place.size(20, 6)
+    trials, fresh_trials = place.size(20, 6), place.size(8, 3)
     async with (
-        place.deployed("orphans") as deployed,
-        company(deployed.target, 5 * trials + 1) as people,
+        place.deployed("orphans", disconnect_grace=_GRACE) as deployed,
+        company(deployed.target, 3 * trials + 2 * fresh_trials + 1) as people,
         connected(deployed.database_url) as database,
     ):
         calls, left = calls_of(deployed), iter(people)
         stale = [await _ghost(calls, database, next(left), next(left), STALE) for _ in range(trials)]
-        fresh = [await _ghost(calls, database, next(left), next(left), FRESH) for _ in range(trials)]
+        fresh = [await _ghost(calls, database, next(left), next(left), FRESH) for _ in range(fresh_trials)]
         single = [await _rejoined(calls, database, next(left)) for _ in range(trials)]
         removes = await _cleaned(calls, database, next(left))
     return OrphanFacts(
-        trials, sum(stale), sum(fresh), trials, sum(single), await _swept_unasked(place), removes,
+        trials, sum(stale), fresh_trials, sum(fresh), trials, sum(single), await _swept_unasked(place), removes,
     )  # fmt: skip
 
 
 async def _ghost(calls: Calls, database: Any, gone: Participant, comes: Participant, age: float) -> bool:
-    """One joins and is gone, his entry so many seconds old; whether he is matched with who comes then."""
+    """One joins and closes his tab, his entry so many seconds old; whether he is matched with who comes then.
+
+    A server that notices closed sockets has had the time for it; a stale entry must be passed over at once.
+    """
     await calls.join(gone)
+    await gone.subscribe_matches()
+    await gone.vanish("close")
     await database.execute(_AGE, gone.user, age)
+
+    async def removed() -> bool:
+        return not await database.fetch(_ENTRY, gone.user)
+
+    await until(removed, 0.0 if age == STALE else _NOTICING)
     await calls.join(comes)
     session = await comes.poll()
     if session is not None:

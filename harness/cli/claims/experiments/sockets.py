@@ -20,7 +20,7 @@ from harness.target import Target
 
 VSN = "1.0.0"
 _AT_ONCE = 50
-_MORE = 10
+MORE = 10
 """Sockets that are tried beyond a plan's ceiling."""
 CEILINGS = {"free": 200, "pro": 500, "team": 10_000}
 CHANNELS = 100
@@ -49,12 +49,12 @@ class SocketFacts:
 async def sockets(place: Place) -> SocketFacts:
     """Opens more sockets and channels than the plans allow, and sends more messages."""
     async with place.deployed("free", plan="free", join_error_delay=_SOON, refusal_delay=_SOON) as deployed:
-        free = await _admitted(deployed.target, CEILINGS["free"] + _MORE)
+        free = await _admitted(deployed.target, CEILINGS["free"] + MORE)
         channels = await _channels(deployed.target)
         sent, heard = await _gentle(deployed.target)
         cut = await _flooded(deployed.target)
     async with place.deployed("pro", plan="pro", join_error_delay=_SOON, refusal_delay=_SOON) as deployed:
-        pro = await _admitted(deployed.target, CEILINGS["pro"] + _MORE)
+        pro = await _admitted(deployed.target, CEILINGS["pro"] + MORE)
     return SocketFacts(free, pro, None if place.quick else await _team(place), channels, sent, heard, cut)
 
 
@@ -65,7 +65,7 @@ async def _team(place: Place) -> int:
         raise Trouble(f"a process here may open {hard} files, and {_FILES} are needed", "raise ulimit -Hn")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _FILES), hard))
     async with place.deployed("team", plan="team", join_error_delay=_SOON, refusal_delay=_SOON) as deployed:
-        return await _admitted(deployed.target, CEILINGS["team"] + _MORE)
+        return await _admitted(deployed.target, CEILINGS["team"] + MORE)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from harness.lab.deployment import given_database
 _TABLES = ("waiting_queue", "chat_sessions")
 _MATCHING = re.compile(r"LOG:  (execute|statement).*(waiting_queue|chat_sessions|find_match|match_waiting)")
 _SENT = re.compile(r"LOG:  (execute|statement)")
+_READING = re.compile(r"LOG:  (execute|statement).*chat_sessions")
 _FEED = re.compile(r"pg_logical|pg_replication|gurukul\.(note_sockets|adopt_users|absences|claim_job)")
 _LOGGED = """
 do $$ begin
@@ -53,6 +54,8 @@ class StatementFacts:
     polls: int
     poll_statements: int
     """Statements that the server sent for these polls, with BEGIN, the settings of the caller's rights, and COMMIT."""
+    poll_reads: int
+    """Those of them that read the sessions."""
 
     @property
     def at_least_per_match(self) -> float:
@@ -82,8 +85,9 @@ async def statements(place: Place) -> StatementFacts:
             start, polls = log.stat().st_size, 10
             for person in people[:polls]:
                 await person.poll()
-            polled = _counted(await _read(log, start), _SENT)
-    return StatementFacts(pairs, sent, int(writes), polls, polled)
+            polled = await _read(log, start)
+    reads = _counted(polled, _READING)
+    return StatementFacts(pairs, sent, int(writes), polls, _counted(polled, _SENT), reads)
 
 
 async def _count_writes(database: Any) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.cli.claims import rules
+from harness.cli.claims import ceilings, rules
 from harness.cli.claims.experiments.burst import BurstFacts
 from harness.cli.claims.experiments.crashes import CrashFacts
 from harness.cli.claims.experiments.endings import EndingFacts
@@ -14,6 +14,7 @@ from harness.cli.claims.experiments.matching import MatchingFacts
 from harness.cli.claims.experiments.networks import NetworkFacts
 from harness.cli.claims.experiments.notice import NoticeFacts
 from harness.cli.claims.experiments.orphans import OrphanFacts
+from harness.cli.claims.experiments.partners import PartnerFacts
 from harness.cli.claims.experiments.polling import PollingFacts
 from harness.cli.claims.experiments.relaying import RelayFacts
 from harness.cli.claims.experiments.serving import ServingFacts
@@ -32,20 +33,21 @@ MATCHING = MatchingFacts(
     hold_p95_ms=14.0, steps_ms=STEPS, pool_wait_ms=9.0, find_match_ms=3.0, join_cpu_ms=0.2,
 )  # fmt: skip
 STEADY = SteadyFacts(users=100, doubled=0, sessions=50, wrong_sessions=0)
-STATEMENTS = StatementFacts(matches=10, sent=55, writes=40, polls=10, poll_statements=10)
+STATEMENTS = StatementFacts(matches=10, sent=55, writes=40, polls=10, poll_statements=30, poll_reads=10)
 POLLING = PollingFacts(
     waiting=30, seconds=10.0, polls=100, sustained_per_s=2000.0, sustained=2000, sql_per_s=9000.0, realistic=600,
     realistic_p99_ms=20.0, realistic_failed=0, one_client_per_s=0.33,
 )  # fmt: skip
-NOTICE = NoticeFacts(users=20, pushed=15, polled=5, unmatched=0, join_to_match_ms=Spread())
+PARTNERS = PartnerFacts(calls=2, noticed_s=(0.5, 3.0))
+NOTICE = NoticeFacts(users=20, pushed=16, polled=4, unmatched=0, join_to_match_ms=Spread())
 DIRECT = NetworkFacts(relay=False, by_mix={"one": (100, 88), "design-doc": (100, 50)}, by_arm={}, contradictions=0)
 RELAYED = NetworkFacts(
     relay=True, by_mix={"one": (60, 59)}, by_arm={"udp": (20, 19), "tls": (20, 20)}, contradictions=0
 )
 RELAY = RelayFacts(users=500, allocated=500, carried_mbit_per_s=300.0, cores=1.0)
 ORPHANS = OrphanFacts(
-    trials=5, matched_when_stale=0, matched_when_fresh=5, rejoins=5, single_entries=5, swept_unasked=True,
-    cleanup_removes=True,
+    trials=5, matched_when_stale=0, fresh_trials=5, matched_when_fresh=5, rejoins=5, single_entries=5,
+    swept_unasked=True, cleanup_removes=True,
 )  # fmt: skip
 ENDINGS = EndingFacts(
     trials=3, ended_by_age=3, ended_when_both_vanished=0, ended_by_hand=3, ended_by_next_join=3, ended_by_cleanup=True
@@ -58,14 +60,8 @@ STRANGERS = StrangerFacts(without_token=401, with_forged_token=401, with_good_to
 BURST = BurstFacts(one_user={200: 10, 500: 90}, many_users={200: 100}, connections=60, entries=1)
 
 CASES = [
-    (rules.free_sockets, SOCKETS, {"free": 201}),
-    (rules.pro_sockets, SOCKETS, {"pro": 499}),
-    (rules.team_sockets, SOCKETS, {"team": 9_999}),
-    (rules.channels, SOCKETS, {"channels": 105}),
-    (rules.plan_rate, SOCKETS, {"flood_cut": False}),
-    (rules.channel_rate, SOCKETS, {"gentle_heard": 300}),
-    (rules.free_capacity, replace(SOCKETS, free=500), {"free": 499}),
-    (rules.pro_capacity, replace(SOCKETS, pro=3000), {"pro": 500}),
+    (ceilings.free_capacity, SOCKETS, {"free": 199}),
+    (ceilings.pro_capacity, replace(SOCKETS, pro=3000), {"pro": 500}),
     (rules.no_double_match, STEADY, {"doubled": 1}),
     (rules.one_session, STEADY, {"wrong_sessions": 1}),
     (rules.busy_is_handled, MATCHING, {"unmatched_users": 2}),
@@ -74,13 +70,13 @@ CASES = [
     (rules.throughput, MATCHING, {"seconds": 0.1}),
     (rules.bottleneck, MATCHING, {"pool_wait_ms": 1.0}),
     (rules.queries_per_match, STATEMENTS, {"sent": 70}),
-    (rules.queries_per_poll, STATEMENTS, {"poll_statements": 30}),
+    (rules.queries_per_poll, STATEMENTS, {"poll_reads": 20}),
     (rules.poll_rate, POLLING, {"polls": 300}),
     (rules.polls_at_10k, POLLING, {"polls": 10}),
     (rules.realistic_polls, POLLING, {"realistic_failed": 1}),
     (rules.realistic_polls, POLLING, {"realistic_p99_ms": 501.0}),
     (rules.polling_attack, POLLING, {"one_client_per_s": 900.0}),
-    (rules.told_by_push, NOTICE, {"pushed": 4}),
+    (rules.told_by_push, NOTICE, {"pushed": 12, "polled": 8}),
     (rules.needs_relay, DIRECT, {"by_mix": {"one": (100, 60)}}),
     (rules.relay_connects_all, RELAYED, {"by_arm": {"udp": (20, 19), "tls": (20, 19)}}),
     (rules.relay_users, RELAY, {"allocated": 499}),
@@ -106,7 +102,8 @@ CASES = [
     (rules.auth_first, STRANGERS, {"entries_of_strangers": 1}),
     (rules.first_ten, BURST, {"one_user": {200: 100}}),
     (rules.others_fail, BURST, {"one_user": {200: 10, 429: 90}}),
-    (rules.database_connections, BURST, {"connections": 61}),
+    (rules.no_rate_limit, BURST, {"one_user": {200: 10, 429: 90}}),
+    (rules.partner_notices, PARTNERS, {"noticed_s": (0.5,)}),
     (rules.one_entry, BURST, {"entries": 2}),
 ]
 
@@ -123,7 +120,14 @@ def test_a_rule_holds_and_breaks(rule, facts, broken) -> None:
 @pytest.mark.parametrize(
     ("rule", "facts"),
     [
-        (rules.team_sockets, replace(SOCKETS, team=None)),
+        (ceilings.free_sockets, SOCKETS),
+        (ceilings.pro_sockets, SOCKETS),
+        (ceilings.team_sockets, SOCKETS),
+        (ceilings.team_sockets, replace(SOCKETS, team=None)),
+        (ceilings.channels, SOCKETS),
+        (ceilings.plan_rate, SOCKETS),
+        (ceilings.channel_rate, SOCKETS),
+        (ceilings.database_connections, BURST),
         (rules.lock_steps, replace(MATCHING, steps_ms=None)),
         (rules.bottleneck, replace(MATCHING, find_match_ms=0.0)),
         (rules.request_cpu, MATCHING),
