@@ -15,8 +15,11 @@ _STYLES = {"holds": "green", "broken": "bold red", "not testable here": "dim"}
 _HEAD = """# What the design document says, and what is so
 
 Each figure and promise of the design document, measured on the engine that does as the document says, and on the
-hardened one. The verdict is about the documented system, or, for what the document recommends to add, about the
-engine that has it. An approximate figure holds within a factor of 1.5.
+hardened one ([how to read it](../docs/claims.md)). The verdict is about the documented system, or, for what the document
+recommends to add, about the engine that has it. An approximate figure holds within a factor of 1.5. Where the document
+admits a fault, `holds` means that the fault is there.
+
+Made by `gurukul claims --from results/baselines/claims.json --markdown results/claims.md`.
 """
 
 
@@ -36,7 +39,10 @@ def claims_table(rows: Sequence[ClaimRow]) -> RenderableType:
 def claims_markdown(run: ClaimsRun) -> str:
     """The page: the verdict, where it was measured, and a table; the same run gives the same text."""
     print_ = run.fingerprint
-    where = f"Measured on {print_.cpu} ({print_.cpus} processors), commit `{print_.commit[:12]}`, seed {print_.seed}."
+    where = (
+        f"Measured on {print_.cpu} ({print_.cpus} processors, load {print_.load_1m:g} before it began), "
+        f"commit `{print_.commit}`, seed {print_.seed}."
+    )
     head = "| section | claim | tested by | documented | hardened | verdict |"
     lines = [_HEAD, f"**{run.verdict.value}**: {run.reason}. {where}", "", head, "| --- " * 6 + "|"]
     lines += [_line(row) for row in run.claims]
@@ -52,5 +58,5 @@ def seen(measured: ClaimMeasured) -> str:
 
 def _line(row: ClaimRow) -> str:
     how = f"{row.how}. {row.note}" if row.note else row.how
-    cells = (row.section, row.claim, how, seen(row.documented), seen(row.hardened), f"**{row.verdict}**")
+    cells = (row.section, f"`{row.claim}`", how, seen(row.documented), seen(row.hardened), f"**{row.verdict}**")
     return f"| {' | '.join(cell.replace('|', '/').replace(chr(10), ' ') for cell in cells)} |"
