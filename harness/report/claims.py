@@ -15,9 +15,9 @@ _STYLES = {"holds": "green", "broken": "bold red", "not testable here": "dim"}
 _HEAD = """# What the design document says, and what is so
 
 Each figure and promise of the design document, measured on the engine that does as the document says, and on the
-hardened one ([how to read it](../docs/claims.md)). The verdict is about the documented system, or, for what the document
-recommends to add, about the engine that has it. An approximate figure holds within a factor of 1.5. Where the document
-admits a fault, `holds` means that the fault is there.
+hardened one ([how to read it](../docs/claims.md)). The verdict is about the documented system, or, for what the
+document recommends to add, about the engine that has it. An approximate figure holds within a factor of 1.5. Where the
+document admits a fault, `holds` means that the fault is there.
 
 Made by `gurukul claims --from results/baselines/claims.json --markdown results/claims.md`.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from statistics import fmean
 from typing import Literal
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import Trouble
 from harness.results.comparable import cautions, comparable
-from harness.results.difference import Difference, paired_difference, percentile, share_difference
+from harness.results.difference import Difference, paired_difference, percentile, quickest_difference, share_difference
 from harness.results.finding import Verdict
 from harness.results.run import BenchRun, ConformRun, ConformSetRun, TargetFigures
 from harness.results.store import StoredRun
@@ -22,15 +22,16 @@ TOLERANCE = 0.25
 """A time or a rate that moved by less than this share of the base is no difference: machines vary that much."""
 _LEAST_MS = 2.0
 """Nor is a time that moved by less than so many milliseconds."""
-_QUICKEST = 10.0
+_QUICKEST = 5.0
 _POINTS = (_QUICKEST, 50.0, 95.0)
 _ANSWERS = {"join_ms": 1, "join_to_match_ms": 3, "both_notified_ms": 3}
 _MANY = 10
 """How many answers a time consists of, each of which a busy machine may delay: by so many times the loop lag by which
-the generators differ may it move. The quickest tenth met no delay, and so is held to the other margins alone."""
+the generators differ may it move. The quickest answers met hardly any delay: their own spread tells of it."""
 _TAIL = 400
 """The 95th percentile of a slice is compared where there are so many samples, 20 to a slice."""
 _PAIRED = "signed-rank interval of paired slices"
+_RESAMPLED = "interval of a block bootstrap"
 _SHARES = "interval of the difference of two shares"
 _EXACT = "exact"
 _RED = frozenset({"fail", "warn"})
@@ -165,10 +166,19 @@ def _times(base: TargetFigures, new: TargetFigures, tolerance: float) -> Iterato
         fewest = min(len(before), len(after))
         for percent in _POINTS if fewest >= _TAIL else _POINTS[:2]:
             values = [percentile(side, percent) if side else None for side in (before, after)]
-            difference = paired_difference(before, after, partial(percentile, percent=percent))
-            machine = _ANSWERS.get(name, _MANY) * _lag(base, new) if percent > _QUICKEST else 0.0
-            margin = max(_LEAST_MS, tolerance * (values[0] or 0.0), machine)
-            yield _judged(base.name, f"{name}.p{percent:g}", values, difference, margin, _PAIRED, up="worse")
+            margin = max(_LEAST_MS, tolerance * (values[0] or 0.0))
+            if percent == _QUICKEST:
+                difference, test = quickest_difference(before, after, percent), _RESAMPLED
+                margin = max(margin, *(_delayed(side) for side in (before, after)))
+            else:
+                difference, test = paired_difference(before, after, partial(percentile, percent=percent)), _PAIRED
+                margin = max(margin, _ANSWERS.get(name, _MANY) * _lag(base, new))
+            yield _judged(base.name, f"{name}.p{percent:g}", values, difference, margin, test, up="worse")
+
+
+def _delayed(values: Sequence[float]) -> float:
+    """How far even the quickest answers lie apart: by what the machine delayed all of them, in milliseconds."""
+    return percentile(values, _QUICKEST) - percentile(values, 1.0) if values else 0.0
 
 
 def _lag(base: TargetFigures, new: TargetFigures) -> float:

@@ -15,7 +15,9 @@ from harness.results.store import StoredRun, load_run
 from harness.target import dump_target
 
 TRIES = int(os.environ.get("COMPARE_TRIES", "3"))
-USERS = int(os.environ.get("COMPARE_USERS", "200"))
+USERS = int(os.environ.get("COMPARE_USERS", "160"))
+RATE = 8.0
+"""Users per second of each swarm: three of them must be far from what two cores can carry."""
 SLOWER = Path(__file__).parent / "plugins" / "slower_joins.py"
 SIDES = ("base", "again", "slower")
 
@@ -51,8 +53,8 @@ async def measured(cluster: Cluster, folder: Path, *, slower: bool) -> StoredRun
         target = folder / "target.toml"
         target.write_text(dump_target(there.target))
         out = folder / "swarm.json"
-        arguments = ["swarm", "search_and_chat", str(target), "--users", str(USERS), "--talk", "0.5:1"]
-        arguments += ["--peer-share", "0", "--results", str(folder), "--json", str(out)]
+        arguments = ["swarm", "search_and_chat", str(target), "--users", str(USERS), "--rate", str(RATE)]
+        arguments += ["--talk", "0.5:1", "--peer-share", "0", "--results", str(folder), "--json", str(out)]
         status, why = await run_module("harness.cli", arguments, folder / "swarm.log", lambda _line: None)
         target.unlink()
     assert status == 0, why

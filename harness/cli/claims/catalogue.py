@@ -106,7 +106,7 @@ CLAIMS: tuple[AnyClaim, ...] = (
           "pairs search as the client does: join, subscribe, poll", _NOTICE, rules.told_by_push,
           "The client joins before it subscribes, so that who completes a pair is told by poll alone."),
     Claim("lock-hold", "6", "TOTAL LOCK HOLD TIME: ~10-15ms", "100 calls with a partner waiting, on a quiet database",
-          _MATCHING, rules.lock_hold, "The median, commit included; the way from the caller to the database is taken off."),
+          _MATCHING, rules.lock_hold, "The median, commit included; the way to the database is taken off."),
     Claim("lock-steps", "6", "DELETE stale queue entries (~5ms) … SELECT partner (~2ms) … "
           "DELETE matched users (~2ms) … INSERT chat_session (~2ms)",
           "each statement by itself, 50 times", _MATCHING, rules.lock_steps),

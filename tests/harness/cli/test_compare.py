@@ -44,7 +44,7 @@ def test_worse(stored, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     base, new, out, text = stored("base", 5.0), stored("new", 10.0), tmp_path / "c.json", tmp_path / "c.md"
     assert main(["compare", base, new]) == 0
     assert main(["compare", base, new, "--fail-on", "worse", "--json", str(out), "--markdown", str(text)]) == 1
-    assert "worse: hardened: join_ms.p10, hardened: join_ms.p50" in " ".join(capsys.readouterr().out.split())
+    assert "worse: hardened: join_ms.p5, hardened: join_ms.p50" in " ".join(capsys.readouterr().out.split())
     said = json.loads(out.read_text())
     assert (said["schema"], said["verdict"]) == ("gurukul.compare/1", "worse")
     assert text.read_text().startswith("**worse**")

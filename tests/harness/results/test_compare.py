@@ -57,7 +57,7 @@ def test_a_run_beside_itself() -> None:
     assert comparison.verdict == "no difference"
     assert {one.verdict for one in comparison.figures} == {"no difference"}
     assert {one.figure for one in comparison.figures} == {
-        "verdict", "join_ms.p10", "join_ms.p50", "correct_matches_per_s", "unmatched_users of joins",
+        "verdict", "join_ms.p5", "join_ms.p50", "correct_matches_per_s", "unmatched_users of joins",
         "pairs.success_rate",
     }  # fmt: skip
 
