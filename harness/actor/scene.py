@@ -25,6 +25,8 @@ class Scene:
     network: Network
     quiet: QuietTime = field(default_factory=QuietTime)
     report: Report = unreported
+    mixed: bool = False
+    """Whether personas are mixed; then the history tells what each user plays."""
     circle: Circle = field(default_factory=Circle)
     """Who may be befriended."""
     storm: Storm = field(default_factory=Storm)

@@ -306,6 +306,8 @@ async def _enter(scene: Scene, seed: int) -> Participant:
     participant = await Participant.enter(scene.transport, scene.recorder, hears=scene.persona.hears)
     try:
         await participant.connect()
+        if scene.mixed:
+            scene.recorder.saw(participant.user, participant.device, "plays", Via.SELF, persona=scene.persona.name)
         if scene.persona.friends:
             await scene.circle.welcome(participant, scene.persona.friends, seed)
     except BaseException:

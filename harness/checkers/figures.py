@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from harness.checkers.timeline import sighting_of
 from harness.history.op import Op, Outcome
 from harness.results.connections import Connections
 from harness.results.finding import Judgement, Verdict
-from harness.results.run import Pairs, TargetFigures, Timeline
+from harness.results.run import Pairs, PersonaFigures, TargetFigures, Timeline
 from harness.target import Budgets
 
 _STEPS = 600
@@ -33,6 +34,11 @@ class _Measured:
     """What one history holds, before it becomes figures. Times are seconds of the history's clock."""
 
     waits: list[float] = field(default_factory=list)
+    waiters: list[str] = field(default_factory=list)
+    """Whose wait each of them was."""
+    joined: set[str] = field(default_factory=set)
+    gone: list[float] = field(default_factory=list)
+    """When users left without a match."""
     censored: int = 0
     begun: list[float] = field(default_factory=list)
     ended: list[float] = field(default_factory=list)
@@ -53,6 +59,7 @@ class _Measured:
         wait = max(0.0, until - since)
         self.waits.append(wait)
         self.ended.append(until)
+        self.waiters.append(user)
         if (due := self.due.get(user)) is not None and due.at == since:
             due.wait = wait
 
@@ -118,6 +125,7 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
         ideal_excess_ms=waits.excess,
         censored_waits=measured.censored,
         join_to_match_quantiles=quantiles_ms(measured.waits),
+        personas=_by_persona(swarm or ops, measured),
         pairs=pairs_of(ops),
         connections=connections,
         offered_per_s=None if closed else _rate(measured.offered),
@@ -181,6 +189,20 @@ def _connected(attempts: Iterable[Op]) -> Span | None:
     return min(op.t0 for op in joined), max(op.t1 or op.t0 for op in joined)
 
 
+def _by_persona(ops: Iterable[Op], measured: _Measured) -> dict[str, PersonaFigures]:
+    """The waits by what their users played; empty where nobody says."""
+    plays = {op.user: str(op.value.get("persona")) for op in ops if op.op == "plays"}
+    waits: dict[str, list[float]] = {persona: [] for persona in sorted(plays.values())}
+    for user, wait in zip(measured.waiters, measured.waits, strict=True):
+        if user in plays:
+            waits[plays[user]].append(wait)
+    joined = Counter(plays[user] for user in measured.joined if user in plays)
+    return {
+        persona: PersonaFigures(users=joined[persona], join_to_match_ms=spread_ms(times))
+        for persona, times in waits.items()
+    }
+
+
 def _samples(measured: _Measured, ops: Iterable[Op]) -> dict[str, tuple[float, ...]]:
     """The single measurements of each figure of times that has any."""
     waits = [(end - wait, end) for end, wait in zip(measured.ended, measured.waits, strict=True)]
@@ -221,7 +243,7 @@ def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
     """One pass over the ops in the order of their ends: waits of users, first sights of sessions."""
     measured = _Measured()
     waiting: dict[str, float] = {}
-    left: dict[str, float] = {}
+    left: dict[str, Span] = {}
     seen: set[tuple[str, str]] = set()
     born: dict[str, float] = {}
     for op in sorted(ops, key=lambda op: (op.t1 if op.t1 is not None else math.inf, op.t0)):
@@ -230,6 +252,7 @@ def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
             waiting.setdefault(op.user, start)
             left.pop(op.user, None)
             measured.begun.append(op.t0)
+            measured.joined.add(op.user)
             if op.outcome is Outcome.OK and op.t1 is not None:
                 measured.joins.append((op.t0, op.t1))
             if op.due is not None:
@@ -237,7 +260,8 @@ def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
                 measured.sent.append(op.t0)
                 measured.due.setdefault(op.user, Due(op.due))
         if op.op == "leave" and op.outcome is not Outcome.FAIL and op.user in waiting:
-            left[op.user] = waiting.pop(op.user)
+            left[op.user] = waiting.pop(op.user), op.t0
+            measured.gone.append(op.t0)
             measured.censored += 1
         sight = sighting_of(op)
         if sight is None:
@@ -247,7 +271,9 @@ def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
             seen.add((op.user, sight.session))
             since = waiting.pop(op.user, None)
             if since is None and op.user in left:  # he was matched before he left, and heard of it after
-                since, measured.censored = left[op.user], measured.censored - 1
+                since, gone = left[op.user]
+                measured.gone.remove(gone)
+                measured.censored -= 1
             left.pop(op.user, None)
             if since is not None:
                 measured.sights.setdefault(sight.session, {})[op.user] = (since, sight.known)
@@ -264,7 +290,7 @@ def _timeline(measured: _Measured) -> Timeline:
     start = min(measured.begun)
     length = max(*measured.births, *measured.begun) - start
     step = max(0.1, math.ceil(length / _STEPS * 10) / 10)
-    begun, ended = sorted(measured.begun), sorted(measured.ended)
+    begun, ended = sorted(measured.begun), sorted([*measured.ended, *measured.gone])
     edges = [start + step * (n + 1) for n in range(int(length / step) + 1)]
     totals = [bisect_right(measured.births, edge) for edge in edges]
     return Timeline(

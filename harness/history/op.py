@@ -45,6 +45,7 @@ class Op:
     - look: `{id, session}`, one session asked for by its id, whatever its status; `session` is None where it is hidden
     - status: `{state}`, where the target says the user stands: `waiting`, `matched`, `expired` or `idle`
     - entry: `{present}`, whether the user's queue row was there (his own row over REST, or any by database)
+    - plays: `{persona}`, where personas are mixed
     - befriend: `{buddy}`, the two are accepted buddies from now on
     - probe: `{table, action, id, members, rows}`, somebody's attempt at rows: how many he saw or changed
     - signal_send: `{id, seq, type}`; signal_recv: `{id, sender, seq, type, message, by, channel}`

@@ -45,7 +45,7 @@ class Crowd:
     ) -> None:
         self._closed = share.closed
         self.tally = Tally(0 if self._closed else len(share.arrivals))
-        self._scene = replace(scene, report=self._noted)
+        self._scene = replace(scene, report=self._noted, mixed=len(mix) > 1)
         self._scenes = [replace(self._scene, persona=persona) for persona, _ in mix] or [self._scene]
         self._weights = [weight for _, weight in mix] or [1.0]
         self._report = scene.report

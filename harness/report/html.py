@@ -16,6 +16,7 @@ from harness.report.rows import (
     findings_of,
     notes,
     requirement_rows,
+    scenario_notes,
     shortened,
     witness_lines,
 )
@@ -52,7 +53,7 @@ def page(run: StoredRun, name: str = "") -> str:
         return _conformance_page(run, name)
     targets, conformance = figures_of(run), conformance_of(run)
     return _PAGES.get_template("page.html.j2").render(
-        **_frame(run, name), verdict=run.verdict.value, notes=notes,
+        **_frame(run, name), verdict=run.verdict.value, notes=notes, scenario=scenario_notes(run),
         targets=targets, rows=figure_rows(targets) if targets else [], figures=figures(targets),
         conformance=conformance, requirements=requirement_rows(conformance), findings=findings_of(run),
         views=connections_views(targets), connection_notes=NOTES,

@@ -5,10 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from harness.results.finding import Finding, Verdict
-from harness.results.run import BenchRun, ClaimsRun, ConformRun, ConformSetRun, Pairs, RequirementResult, TargetFigures
+from harness.results.run import (
+    BenchRun,
+    ClaimsRun,
+    ConformRun,
+    ConformSetRun,
+    Pairs,
+    RequirementResult,
+    SwarmRun,
+    TargetFigures,
+)
 from harness.results.spread import Spread
 from harness.results.store import StoredRun
 
@@ -66,6 +76,7 @@ def figure_rows(targets: Sequence[TargetFigures]) -> list[Row]:
         ),
         Row("join answered", _each(targets, lambda t: spread_text(t.join_ms)), "p50 / p95 / p99 / max, in ms"),
         Row("join to match", _each(targets, lambda t: spread_text(t.join_to_match_ms)), "p50 / p95 / p99 / max, in ms"),
+        *_persona_rows(targets),
         Row(
             "join to both notified",
             _each(targets, lambda t: spread_text(t.both_notified_ms)),
@@ -84,6 +95,17 @@ def figure_rows(targets: Sequence[TargetFigures]) -> list[Row]:
         Row("generator", _each(targets, _generator), "loop lag p99 / max, in ms; CPU of its busiest process"),
     ]
     return [row for row in rows if any(cell != NOTHING for cell in row.cells)]
+
+
+def _persona_rows(targets: Sequence[TargetFigures]) -> list[Row]:
+    """The waits of each persona, where personas are mixed."""
+    names = dict.fromkeys(name for target in targets for name in target.personas)
+    return [Row(f"… of persona {name}", _each(targets, partial(_waits_of, persona=name))) for name in names]
+
+
+def _waits_of(target: TargetFigures, persona: str) -> str:
+    of = target.personas.get(persona)
+    return NOTHING if of is None else spread_text(of.join_to_match_ms)
 
 
 def requirement_rows(runs: Sequence[ConformRun]) -> list[RequirementRow]:
@@ -130,6 +152,20 @@ def notes(target: TargetFigures) -> list[str]:
         if expected.met and expected.findings:
             said.append("breaks what it is expected to break")
     return said
+
+
+def scenario_notes(run: StoredRun) -> list[tuple[str, str]]:
+    """By target, what the scenario of a swarm can judge: how many cases were looked at, and of what there was none."""
+    if not isinstance(run, SwarmRun) or not run.judges:
+        return []
+    return [(target.name, _judged(run, target)) for target in run.targets]
+
+
+def _judged(run: SwarmRun, target: TargetFigures) -> str:
+    seen = [f"{name} × {target.checked[name]:,}" for name in run.judges if name in target.checked]
+    idle = [name for name in run.judges if name not in target.checked]
+    unseen = f"; not put to the test: {', '.join(idle)}" if idle else ""
+    return f"{run.scenario} judged {', '.join(seen) or 'nothing'}{unseen}"
 
 
 def witness_lines(finding: Finding) -> list[tuple[str, str, str, str]]:

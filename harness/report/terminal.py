@@ -19,6 +19,7 @@ from harness.report.rows import (
     findings_of,
     notes,
     requirement_rows,
+    scenario_notes,
     sentence_of,
     shortened,
     witness_lines,
@@ -48,7 +49,7 @@ def summary(run: StoredRun) -> RenderableType:
     parts: list[RenderableType] = []
     targets, conformance = figures_of(run), conformance_of(run)
     if targets:
-        parts += [_figures(targets), *_notes(targets)]
+        parts += [_figures(targets), *_notes(run, targets)]
     if not isinstance(run, BenchRun):
         parts += [part for target in targets for part in _connections(target)]
     if conformance:
@@ -72,8 +73,9 @@ def _figures(targets: Sequence[TargetFigures]) -> Table:
     return table
 
 
-def _notes(targets: Sequence[TargetFigures]) -> list[RenderableType]:
-    return [Text.assemble((f"{target.name}  ", "bold"), note) for target in targets for note in notes(target)]
+def _notes(run: StoredRun, targets: Sequence[TargetFigures]) -> list[RenderableType]:
+    said = [(target.name, note) for target in targets for note in notes(target)] + scenario_notes(run)
+    return [Text.assemble((f"{name}  ", "bold"), note) for name, note in said]
 
 
 def _connections(target: TargetFigures) -> list[RenderableType]:

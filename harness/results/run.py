@@ -48,6 +48,14 @@ class Timeline(_Model):
     """Users who had joined and had not yet seen a match, at the end of each step."""
 
 
+class PersonaFigures(_Model):
+    """What the users of one persona had to wait, where personas are mixed."""
+
+    users: int = 0
+    """Who joined."""
+    join_to_match_ms: Spread = Spread()
+
+
 class Quantile(_Model):
     """One point of a distribution: this share of the samples (in percent) took at most so many milliseconds."""
 
@@ -113,6 +121,8 @@ class TargetFigures(_Model):
     censored_waits: int = 0
     """Waits that did not: they were under way when the run ended, or the user left. They are in no percentile."""
     join_to_match_quantiles: tuple[Quantile, ...] = ()
+    personas: dict[str, PersonaFigures] = Field(default_factory=dict)
+    """By persona, where personas are mixed: so it shows who pays for what the others do."""
     pairs: Pairs = Pairs()
     connections: Connections | None = None
     """The same pairs by arm, beside theory; None where nobody tried to connect."""

@@ -209,3 +209,28 @@ def test_who_searches_again_is_not_offered_again(story: Story) -> None:
     ops = [replace(op, due=op.t0) if op.t0 <= 12 and op.op == "join" else op for op in story(text)]
     measured = figures(ops, judge(ops, Budgets()), "t")
     assert (measured.offered_per_s, measured.achieved_per_s) == (1.0, 1.0)
+
+
+def test_waits_are_told_by_persona_where_personas_are_mixed(story: Story) -> None:
+    """By what each user plays; a persona of which nobody was matched has no times, and a history without has none."""
+    ops = story(TEXT)
+    plays = [
+        Op(n, 1.0, 1.0, "p0", user, "d1", "plays", Outcome.OK, Via.SELF, {"persona": persona})
+        for n, (user, persona) in enumerate((("A", "quick"), ("B", "slow"), ("C", "slow"), ("D", "absent")))
+    ]
+    measured = figures([*ops, *plays], judge([*ops, *plays], Budgets()), "t")
+    assert {name: (one.users, one.join_to_match_ms.count) for name, one in measured.personas.items()} == {
+        "absent": (0, 0), "quick": (1, 1), "slow": (2, 1),
+    }  # fmt: skip
+    assert measured.personas["slow"].join_to_match_ms.max == pytest.approx(900, rel=0.002)
+    assert figures(ops, judge(ops, Budgets()), "t").personas == {}
+
+
+def test_who_left_no_longer_waits(story: Story) -> None:
+    """In the timeline; who was matched while he left is counted once."""
+    text = "\n".join(f"10-10.1 {user} join" for user in "ABC")
+    text += "\n11-11.1 A leave\n11-11.1 B leave\n12 B push X(B,C)\n12 C push X(B,C)"
+    measured = figures(story(text), judge(story(text), Budgets()), "t")
+    assert measured.timeline.waiting[-1] == 0
+    assert max(measured.timeline.waiting) == 3
+    assert (measured.censored_waits, measured.join_to_match_ms.count) == (1, 2)

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from harness.report.rows import figure_rows, findings_of, notes, requirement_rows, shortened, witness_lines
+from harness.report.html import page
+from harness.report.rows import (
+    figure_rows,
+    findings_of,
+    notes,
+    requirement_rows,
+    scenario_notes,
+    shortened,
+    witness_lines,
+)  # fmt: skip
 from harness.results.finding import Finding, Verdict
-from harness.results.run import BenchRun, Expectations, TargetFigures
+from harness.results.fingerprint import take_fingerprint
+from harness.results.run import BenchRun, Expectations, PersonaFigures, SwarmRun, TargetFigures
+from harness.results.spread import Spread
 
 ID = "3f2a0000-1111-4222-8333-444455556666"
 
@@ -63,3 +74,32 @@ def test_a_witness_reads_as_a_story() -> None:
         ("+0.000 s", "3f2a00…", "join mode=global", "ok"),
         ("+0.250 s", "3f2a00… (phone)", "poll sees no session", "ok"),
     ]
+
+
+def test_a_scenario_says_what_it_judged_and_what_it_did_not() -> None:
+    """By target, with the number of cases; other runs say nothing of the kind."""
+    target = TargetFigures(name="t", verdict=Verdict.VALID, checked={"MM-S1": 1200, "MM-L1": 3})
+    run = SwarmRun(
+        fingerprint=take_fingerprint(), verdict=Verdict.VALID, targets=(target,), scenario="churn",
+        judges=("MM-S1", "MM-S6"),
+    )  # fmt: skip
+    assert scenario_notes(run) == [("t", "churn judged MM-S1 × 1,200; not put to the test: MM-S6")]
+    assert scenario_notes(run.model_copy(update={"judges": ()})) == []
+    assert "churn judged MM-S1 × 1,200" in page(run)
+
+
+def test_findings_are_shown_in_a_million_joins() -> None:
+    """Beside their number."""
+    target = TargetFigures(name="t", verdict=Verdict.INVALID, violations={"MM-L2": 3})
+    target = target.model_copy(update={"violations_per_million_joins": {"MM-L2": 21_428.6}})
+    cells = {row.label: row.cells for row in figure_rows([target])}
+    assert cells["per million joins"] == ("MM-L2 21,429",)
+
+
+def test_each_persona_has_a_row_of_its_own() -> None:
+    """Of a target that has it; the other shows a dash."""
+    waits = PersonaFigures(users=2, join_to_match_ms=Spread(count=2, p50=20.0, p95=30.0, p99=30.0, max=30.0))
+    one = TargetFigures(name="a", verdict=Verdict.VALID, personas={"innocent": waits, "flooder": PersonaFigures()})
+    rows = {row.label: row.cells for row in figure_rows([one, TargetFigures(name="b", verdict=Verdict.VALID)])}
+    assert rows["… of persona innocent"] == ("20 / 30 / 30 / 30", "–")
+    assert "… of persona flooder" not in rows
