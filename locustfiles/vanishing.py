@@ -3,7 +3,7 @@
     gurukul swarm vanishing hardened --users 100 --duration 20
     gurukul swarm vanishing hardened --users 100 --duration 20 --time scaled
 
-Three of ten go without a word: a quarter of them from the queue, some 50 ms after the join (exponential), the others
+Two of five go without a word: two of five of them from the queue, some 50 ms after the join (exponential), the others
 from a session, about a second after the match (exponential, 3 s at most); half of them close the tab, half leave the
 connection open and never read it again. They stay away for longer than the budget `disconnect`. The others talk for 20
 to 26 seconds (even chances) and look before they hang up, so that it shows whether they were told (MM-L5). Who is

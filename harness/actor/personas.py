@@ -21,7 +21,7 @@ STORMED = Persona(name="stormed", talk=Uniform(8.0, 16.0), storm=8.0)
 """Loses his socket together with all others, whether he waits or talks."""
 
 VANISHING = Persona(
-    name="vanisher", talk=Uniform(20.0, 26.0), vanishing=Vanishing(share=0.3), looks_back=True, peer_share=0.0
+    name="vanisher", talk=Uniform(20.0, 26.0), vanishing=Vanishing(share=0.4, waiting=0.4), looks_back=True
 )
 """Some go without a word; the others talk for long enough to show whether they are told."""
 

@@ -122,7 +122,8 @@ class VirtualUser:
                 joined()
             if outcome_of_status(reply.status) is Outcome.FAIL:
                 return Journey(self._participant.user, joined=False, late=0.0)
-            session = await self._search(since)
+            ghost = self._intent.vanish == "waiting" and reply.session is None
+            session = await (self._haunt() if ghost else self._search(since))
         if self._gone:
             await self._stay_away()
         elif session is None:
@@ -170,22 +171,21 @@ class VirtualUser:
         return reply
 
     async def _search(self, since: float) -> SessionSeen | None:
-        """Waits for a match until his patience ends, or the quiet time does; then he looks one last time.
-
-        Who means to vanish while he waits is gone by then, and looks at nothing.
-        """
-        vanishes = self._intent.vanish == "waiting"
+        """Waits for a match until his patience ends, or the quiet time does; then he looks one last time."""
         await self._participant.subscribe_matches()
-        patience = self._intent.vanish_after if vanishes else self._intent.patience
+        patience = self._intent.patience
         wait = self._participant.next_match(_A_DAY if patience is None else patience)
         session = await _until(wait, self._scene.quiet.closing)
-        if session is None and vanishes and not self._scene.quiet.closing.is_set():
-            await self._vanish()
-            return None
         if session is None:
             session = await self._participant.poll()
         self._report("match", since, "" if session else "nobody came")
         return session
+
+    async def _haunt(self) -> None:
+        """Subscribes, so that the target knows whose socket it is, and goes in a moment, whatever comes meanwhile."""
+        await self._participant.subscribe_matches()
+        await asyncio.sleep(self._intent.vanish_after)
+        await self._vanish()
 
     async def _give_up(self) -> SessionSeen | None:
         """Leaves the queue; who waited into the quiet time does so when it is over, for the drain must stay quiet.

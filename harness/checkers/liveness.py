@@ -232,14 +232,20 @@ def _sessions_at(user: UserFacts, moment: float) -> list[SessionFacts]:
 
 
 def _must_hear(user: UserFacts, gone: Effect, session: SessionFacts, partner: UserFacts, due: float) -> bool:
-    """Whether the user stayed away and the partner stayed there until the deadline, and nobody ended the session."""
+    """Whether the user stayed away and the partner stayed there until the deadline, and nobody ended the session.
+
+    Who was told before that need not stay.
+    """
     after = bisect_right(user.ops, gone.op.t1 or gone.start, key=lambda op: op.t0)
     if any(op.t0 <= due and op.op not in {"disconnect", "unsubscribe", "told"} for op in user.ops[after : after + 8]):
         return False
     if any(end.start <= due for end in session.ends) or _elsewhere(user, gone, due):
         return False
     moved = partner.enders.first_from(session.known)
-    return moved is None or moved.start > due
+    if moved is None or moved.start > due:
+        return True
+    told = partner.told.get(session.session)
+    return told is not None and gone.start <= told.t0 <= moved.start
 
 
 def _elsewhere(user: UserFacts, gone: Effect, due: float) -> bool:

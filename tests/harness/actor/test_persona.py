@@ -35,8 +35,8 @@ def test_shares_are_about_what_was_asked():
     skipping = [SEARCHING.intent(seed).skip is not None for seed in range(4000)]
     assert 0.18 < sum(skipping) / 4000 < 0.22
     gone = [mind for seed in range(4000) if (mind := VANISHING.intent(seed)).vanish]
-    assert 0.27 < len(gone) / 4000 < 0.33
-    assert 0.2 < sum(mind.vanish == "waiting" for mind in gone) / len(gone) < 0.3
+    assert 0.37 < len(gone) / 4000 < 0.43
+    assert 0.35 < sum(mind.vanish == "waiting" for mind in gone) / len(gone) < 0.45
     assert 0.45 < sum(mind.kind == "silent" for mind in gone) / len(gone) < 0.55
 
 
@@ -63,7 +63,7 @@ def test_patience_is_none_a_number_or_drawn(given_, most):
     [
         (SEARCHING, ["talks for 4 to 6 s, uniform", "searches 3 times at most", "log-normal, median 2 s", "skips 20%"]),
         (CHURNING, ["waits for exponential, mean 0.05 s, at most 0.5 s"]),
-        (VANISHING, ["vanishes from 30% of his searches, after exponential"]),
+        (VANISHING, ["vanishes from 40% of his searches, after exponential"]),
         (FLOODING, ["floods for 8 to 16 s, uniform, 2 joins at once, 0.2 s apart"]),
         (replace(SEARCHING, friends=2, storm=8.0), ["befriends 2", "loses his socket every 8 s"]),
     ],

@@ -320,7 +320,7 @@ async def test_a_ghost_leaves_the_drain_alone(make_stage):
     assert not playing.done()
     journey = await playing
     assert (journey.joined, journey.matched) == (True, False)
-    assert ann.calls == ["join global", "subscribe", "next_match", "vanish silent"]
+    assert ann.calls == ["join global", "subscribe", "vanish silent"]
 
 
 async def test_a_storm_reaches_those_of_its_persona_while_they_play(make_stage, channel_pair):

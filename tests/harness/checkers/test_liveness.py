@@ -398,3 +398,22 @@ def test_without_a_drain_nothing_is_said_of_it(judged: Judged) -> None:
 
 def result_of(judgement: Judgement, requirement: str) -> CheckResult:
     return next(result for result in judgement.results if result.requirement == requirement)
+
+
+@pytest.mark.parametrize(
+    ("told", "left", "checked"), [(2.0, 2.1, 1), (2.2, 2.1, 0), (0.9, 2.1, 0), (2.0, 30.0, 1)],
+    ids=["told, then gone", "gone, then told", "told before", "told, and there"],
+)  # fmt: skip
+def test_who_was_told_need_not_stay(judged: Judged, told: float, left: float, checked: int) -> None:
+    """A partner who goes because he was told has been told in time; who goes first shows nothing."""
+    text = f"""
+        0-0.1   A join
+        0-0.1   B join
+        0.5     A push X(A,B)
+        0.5     B push X(A,B)
+        1       A disconnect close
+        {told}  B told X
+        {left}  B disconnect close
+    """
+    result = next(result for result in judged(text).results if result.requirement == "MM-L5")
+    assert (result.checked, result.findings) == (checked, ())
