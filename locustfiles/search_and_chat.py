@@ -2,10 +2,10 @@
 
     locust -f locustfiles/search_and_chat.py --host http://127.0.0.1:8000 --headless -u 20 -r 10
 
-Everybody asks for anybody and talks for 4 to 6 seconds (even chances); one session in five is skipped by a member after
-a second or so (exponential). He searches three times at most: half a second after a skip, and else when he has thought
-for about two seconds (log-normal). `--users` is how many arrive, `--spawn-rate` how many per second; `--arrivals`,
-`--peer-share`, `--rounds` and the other options of the group “search and chat” (`--help`) say the rest.
+Everybody asks for anybody and talks for 4 to 6 seconds (even chances); in one of five he skips his partner about 1.5
+seconds after the handshake (log-normal). He searches three times at most: half a second after a skip, and else when he
+has thought for about two seconds (log-normal). `--users` is how many arrive, `--spawn-rate` how many per second;
+`--arrivals`, `--peer-share`, `--rounds` and the other options of the group “search and chat” (`--help`) say the rest.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from harness.actor.times import Exponential, LogNormal, Times, times_of
 from harness.client.participant import Hears
 
 _THINK = LogNormal(median=2.0, sigma=0.6, most=8.0)
+_A_LOOK = LogNormal(median=1.5, sigma=0.4, most=4.0)
 _BRIEFLY = Exponential(mean=1.0, most=3.0)
 _AT_ONCE = Exponential(mean=0.05, most=0.5)
 
@@ -51,7 +52,7 @@ class Intent:
     talk: float
     """From the sight of the match to hanging up, when he is the offerer."""
     skip: float | None
-    """From the sight of the match to skipping his partner; None: he does not."""
+    """From the end of his handshake to skipping his partner; None: he does not."""
     think: float
     """From the end of it to the next search."""
     patience: float | None
@@ -87,8 +88,8 @@ class Persona:
     """From the end of a session, or of a search, to the next search."""
     skip: float = 0.0
     """The share of his sessions in which he skips his partner."""
-    skip_after: Times = _BRIEFLY
-    """From the sight of the match to the skip."""
+    skip_after: Times = _A_LOOK
+    """From the end of his handshake to the skip."""
     looks_back: bool = False
     """Whether he looks once more after he has left the queue, and before he hangs up unasked: so a history shows
     whether he was matched while he left, and whether a session of which the partner is gone still stands."""

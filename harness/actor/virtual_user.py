@@ -253,12 +253,14 @@ class VirtualUser:
     async def _talk(self, channel: SignalChannel, session_id: str, role: Role, seen: float) -> None:
         """The offerer hangs up when his time is over; the other waits to be told, and hangs up if he is not.
 
-        Either may skip the other before, or vanish.
+        Either may skip the other before, or vanish; a skip waits until the handshakes of both have had time to end.
         """
         mind = self._intent
         limit = seen + mind.talk if role is Role.OFFERER else self._latest_goodbye(seen)
-        early = mind.vanish_after if mind.vanish == "talking" else mind.skip
-        limit = limit if early is None else min(limit, seen + early)
+        if mind.vanish == "talking":
+            limit = min(limit, seen + mind.vanish_after)
+        elif mind.skip is not None:
+            limit = min(limit, self._now() + mind.skip)
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, limit - self._now())):
                 await channel.ended.wait()
