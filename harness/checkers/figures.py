@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from harness.checkers.connections import connections_of
 from harness.checkers.encounters import encounters_of, needs_of, unmet
-from harness.checkers.generator import health_of
+from harness.checkers.generator import GENERATOR_LOST, health_of
 from harness.checkers.ideal import Due, Waits, waits_of
 from harness.checkers.judge import split_groups
 from harness.checkers.statistics import quantiles_ms, samples_ms, spread_ms, wilson_95
@@ -148,9 +148,14 @@ def pairs_of(ops: Iterable[Op]) -> Pairs:
     """What became of the pairs: all `connect` ops of one session id are one pair.
 
     A pair is connected when two different members say so. It failed at the stage of the member who stopped first; a
-    pair of which one member connected and the other said nothing failed at `one-sided`.
+    pair of which one member connected and the other said nothing failed at `one-sided`. A pair that is not connected
+    because the process of a member was lost is not counted.
     """
+    ops = list(ops)
     by_session = _attempts(ops)
+    for session in _cut_off(ops):
+        if session in by_session and _connected(by_session[session]) is None:
+            del by_session[session]
     times: list[float] = []
     failures: dict[str, int] = {}
     for attempts in by_session.values():
@@ -170,6 +175,15 @@ def pairs_of(ops: Iterable[Op]) -> Pairs:
         time_to_connect_ms=spread_ms(times),
         failures_by_stage=dict(sorted(failures.items())),
     )
+
+
+def _cut_off(ops: Sequence[Op]) -> set[str]:
+    """The sessions of users whose process was lost."""
+    lost = {op.user for op in ops if op.op == "lost" and op.value.get("reason") == GENERATOR_LOST}
+    if not lost:
+        return set()
+    sights = (sighting_of(op) for op in ops)
+    return {sight.session for sight in sights if sight is not None and not lost.isdisjoint(sight.members)}
 
 
 def _attempts(ops: Iterable[Op]) -> dict[str, list[Op]]:

@@ -12,7 +12,11 @@ from harness.target import Budgets
 BUSY = 0.95
 """A process whose CPU share is above this had no time left to be punctual."""
 DROPPED = 0.01
-"""So large a share of the offered users may have been dropped."""
+"""So large a share of the offered users may have been dropped by processes that were there."""
+LOST = 0.5
+"""So large a share of the offered users may have been lost with their process."""
+GENERATOR_LOST = "the generator was lost"
+"""The reason of a `lost` that befell a user because his own process was killed, or out of reach."""
 
 
 def health_of(ops: Iterable[Op], budgets: Budgets) -> GeneratorHealth | None:
@@ -31,6 +35,8 @@ def health_of(ops: Iterable[Op], budgets: Budgets) -> GeneratorHealth | None:
         offered=sum(int(note.get("offered", 0)) for note in notes),
         started=sum(int(note.get("started", 0)) for note in notes),
         dropped=sum(int(note.get("dropped", 0)) for note in notes),
+        lost_workers=sum("lost" in note for note in notes),
+        lost=sum(int(note.get("lost", 0)) for note in notes),
         **{
             name: round(max(float(note.get(name, 0.0)) for note in notes), 3)
             for name in ("latest_ms", "loop_lag_p99_ms", "loop_lag_max_ms", "cpu")
@@ -46,6 +52,12 @@ def _trouble(health: GeneratorHealth, lag_ms: float) -> str:
         said.append(f"its loop lagged {health.loop_lag_p99_ms:,.0f} ms at p99 (bound {lag_ms:,.0f} ms)")
     if health.cpu > BUSY:
         said.append(f"a process of it used {health.cpu:.0%} of a core (bound {BUSY:.0%})")
-    if health.dropped > DROPPED * health.offered:
-        said.append(f"{health.dropped:,} of {health.offered:,} arrivals found no room (bound {DROPPED:.0%})")
+    offered, dropped = health.offered - health.lost, health.dropped - health.lost
+    if dropped > DROPPED * offered:
+        said.append(f"{dropped:,} of {offered:,} arrivals found no room (bound {DROPPED:.0%})")
+    if health.lost > LOST * health.offered:
+        said.append(
+            f"{health.lost:,} of {health.offered:,} arrivals were lost with {health.lost_workers} of "
+            f"{health.workers} processes (bound {LOST:.0%})"
+        )
     return f"the generator measured itself: {', '.join(said)}" if said else ""

@@ -7,10 +7,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from harness.history.op import Op
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KEYS = {"id", "offset", "error"}
+_WIDTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,10 @@ class Clock:
     def record(self) -> dict[str, Any]:
         """As it stands in a journal."""
         return {"clock": {"id": self.id, "offset": self.offset, "error": self.error}}
+
+    def line(self) -> bytes:
+        """The first line of a journal: always of the same width, so that it can be written again in its place."""
+        return orjson.dumps(self.record()).ljust(_WIDTH) + b"\n"
 
 
 def clock_of(row: Any) -> Clock | None:

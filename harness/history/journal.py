@@ -58,7 +58,7 @@ class Journal:
         try:
             self._file = path.open("ab")
             if clock is not None and not self._file.tell():
-                self._file.write(orjson.dumps(clock.record(), option=orjson.OPT_APPEND_NEWLINE))
+                self._file.write(clock.line())
         except OSError as error:
             raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None
 
@@ -74,6 +74,18 @@ class Journal:
                 self._file.flush()
         except OSError as error:
             raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", _REMEDY) from None
+
+    def announce(self, op: Op) -> None:
+        """Writes a call that begins, at once: as `info` without an end, until a line with the same number ends it."""
+        self.append(op)
+        self.flush()
+
+    def restate(self, clock: Clock) -> None:
+        """States the clock anew, where the journal began with one: its offset is known better, or has changed."""
+        if self._file is None:
+            raise Trouble(f"the history {self.path} is closed", "state the clock before the run ends")
+        self.flush()
+        restate(self.path, clock)
 
     def flush(self) -> None:
         """Hands everything to the operating system."""
@@ -97,6 +109,18 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def restate(path: Path, clock: Clock) -> None:
+    """Writes the line that states the clock of a journal anew; one that states none stays as it is."""
+    try:
+        with path.open("r+b") as file:
+            stated = file.readline()
+            if stated.startswith(_CLOCK) and len(stated) == len(clock.line()):
+                file.seek(0)
+                file.write(clock.line())
+    except OSError as error:
+        raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None
 
 
 def op_line(op: Op) -> bytes:
@@ -154,6 +178,8 @@ def op_of(row: dict[str, Any]) -> Op:
 def read_history(path: Path) -> list[Op]:
     """Reads a history in the order of its lines. A clock that it states says nothing as long as it is alone.
 
+    A call that was announced, and ended by a later line, is one op, at the place of the first.
+
     A last line without newline that cannot be read is what a killed process leaves: it is dropped, with a warning in
     the log.
 
@@ -161,11 +187,14 @@ def read_history(path: Path) -> list[Op]:
         Trouble: no such file, unreadable, or a malformed line (named by its number).
     """
     ops: list[Op] = []
+    announced: dict[tuple[str, int], int] = {}
     for number, line, whole in _lines(path):
         try:
             if number == 1 and line.startswith(_CLOCK) and clock_of(orjson.loads(line)) is not None:
                 continue
-            ops.append(parse_op(line))
+            op = parse_op(line)
+            place = _place(op.process, op.n, op.t1, announced, len(ops))
+            ops[place : place + 1] = [op]
         except ValueError as error:
             if not whole:
                 _log.warning("%s: the last line is torn and was dropped (line %d)", path, number)
@@ -174,6 +203,13 @@ def read_history(path: Path) -> list[Op]:
                 f"{path}, line {number}: not an op ({error})", "give a history as the harness wrote it"
             ) from None
     return ops
+
+
+def _place(process: str, n: int, t1: float | None, announced: dict[tuple[str, int], int], end: int) -> int:
+    """Where a line belongs: in the place of the one that announced its call, else at the end."""
+    if t1 is None:
+        return announced.setdefault((process, n), end)
+    return announced.pop((process, n), end) if announced else end
 
 
 def write_history(ops: Iterable[Op], path: Path) -> None:
@@ -194,18 +230,20 @@ def merge_histories(paths: Sequence[Path], into: Path) -> int:
     if len({clock.id for clock in clocks if clock is not None}) > 1:
         return _merge_clocks(paths, clocks, into)
     keyed: list[tuple[float, int, bytes]] = []
+    announced: dict[tuple[str, int], int] = {}
     for path in paths:
         for number, line, whole in _lines(path):
             if number == 1 and line.startswith(_CLOCK):
                 continue
             try:
-                start = orjson.loads(line)["t0"] + 0.0
+                row = orjson.loads(line)
+                start, place = row["t0"] + 0.0, _place(row["process"], row["n"], row["t1"], announced, len(keyed))
             except (ValueError, KeyError, TypeError):
                 if not whole:
                     _log.warning("%s: the last line is torn and was dropped (line %d)", path, number)
                     break
                 raise Trouble(f"{path}, line {number}: not an op", "give histories as the harness wrote them") from None
-            keyed.append((start, len(keyed), line))
+            keyed[place : place + 1] = [(start, place, line)]
     keyed.sort()
     _write((line.rstrip(b"\n") + b"\n" for _, _, line in keyed), into)
     return len(keyed)

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from harness.history.op import Op, Outcome, Via
 from harness.history.outcome import outcome_of_error, outcome_of_status
 
+EFFECTS = frozenset({"join", "leave", "end", "signal_send", "befriend"})
+"""Calls that change what others see: a history that lacks one of them may accuse a right target."""
+
 
 class Sink(Protocol):
     """Where finished ops go: a journal on disk, or a list in a test."""
@@ -63,12 +66,20 @@ class Recorder:
         process: name of this generator process, unique within a run.
         seed: the run's seed, written into each op.
         clock: monotonic seconds.
+        announce: is told of each call of EFFECTS before it is sent, so that a killed process leaves a trace of it.
     """
 
     def __init__(
-        self, sink: Sink, *, process: str = "p0", seed: int = 0, clock: Callable[[], float] = time.monotonic
+        self,
+        sink: Sink,
+        *,
+        process: str = "p0",
+        seed: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+        announce: Callable[[Op], None] | None = None,
     ) -> None:
         self._sink = sink
+        self._announce = announce
         self._process = process
         self._seed = seed
         self._clock = clock
@@ -87,6 +98,8 @@ class Recorder:
             outcome=Outcome.INFO, via=via, value=value, seed=self._seed, due=due,
         )  # fmt: skip
         self._open[entry.n] = entry
+        if self._announce is not None and op in EFFECTS:
+            self._announce(entry)
         return Call(self, entry)
 
     def saw(self, user: str, device: str, op: str, via: Via, **value: Any) -> Op:

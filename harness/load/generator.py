@@ -9,7 +9,6 @@ from pathlib import Path
 
 import gevent
 from locust.env import Environment
-from locust.runners import WorkerRunner
 
 from harness.actor.journey import Journey, Span
 from harness.actor.scene import Scene
@@ -21,8 +20,9 @@ from harness.history.recorder import Recorder
 from harness.load.arrivals import Schedule, schedule
 from harness.load.bridge import Bridge
 from harness.load.crowd import Crowd, Weighted
+from harness.load.membership import Member, Post, Shipment
 from harness.load.reporting import Reporting
-from harness.load.settings import SwarmSettings
+from harness.load.settings import SwarmSettings, made
 from harness.load.telling import Tally, Teller
 from harness.load.together import Together
 from harness.load.watch import LoopWatch
@@ -32,7 +32,7 @@ from harness.target import Target
 log = logging.getLogger(__name__)
 
 _TELL_EVERY = 0.5
-_NOTE_EVERY = 5.0
+_NOTE_EVERY = 2.0
 _CLOSING = 20.0
 """How long cut-off journeys may take to close their sockets, in seconds."""
 
@@ -45,23 +45,31 @@ class Generator:
         settings: from the command line.
         mix: what the users play, each persona with its weight; settings that are given replace what personas say.
         needs: what the scenario must have met (`harness.checkers.encounters`).
+        member: of a worker: its ties to the master.
     """
 
     def __init__(
-        self, environment: Environment, settings: SwarmSettings, mix: Sequence[Weighted], needs: Sequence[str] = ()
+        self,
+        environment: Environment,
+        settings: SwarmSettings,
+        mix: Sequence[Weighted],
+        needs: Sequence[str] = (),
+        member: Member | None = None,
     ) -> None:
         self._environment = environment
         self._settings = settings
         self._mix = [(settings.told(persona), weight) for persona, weight in mix]
         self._needs = list(needs)
-        self._worker, self._workers = _place(environment)
-        self._teller = Teller(settings.tell_fd, self._worker)
+        self._member = member
+        self._post = (member.post if member is not None else None) or Post()
+        self._teller = Teller(settings.tell_fd, self._post.worker)
         self._bridge = Bridge()
         self._together = Together(environment.runner, self._bridge)
         self._reporting = Reporting(environment.events)
         self._journeys: set[asyncio.Task[Journey | None]] = set()
         self._greenlets: list[gevent.Greenlet] = []
         self._journal: Journal | None = None
+        self._shipment: Shipment | None = None
         self._transport: Transport | None = None
         self._recorder: Recorder | None = None
         self._crowd: Crowd | None = None
@@ -78,7 +86,7 @@ class Generator:
         """
         target = self._settings.target(self._environment.host)
         arrivals = self._arrivals()
-        self._journal = Journal(self._folder() / f"history.{self._settings.name}.{self._worker}.ndjson")
+        self._journal = self._journal_of(made(Path(self._settings.folder)))
         self._bridge.start()
         self._running = True
         self._bridge.run(lambda: self._open(target, arrivals))
@@ -118,8 +126,15 @@ class Generator:
         if self._crowd is not None:
             self._teller.tally(self._crowd.tally)
         if self._journal is not None:
+            if self._member is not None:
+                self._journal.restate(self._member.clock())
             self._journal.close()
             log.info("history: %s", self._journal.path)
+        if self._shipment is not None:
+            self._shipment.finish()
+        if self._member is not None:
+            self._member.post = None
+            self._together.done()
 
     # ------------------------------------------------------------ on gevent's side
 
@@ -131,7 +146,10 @@ class Generator:
         except Trouble as trouble:
             self.give_up(trouble)
         else:
-            self._together.done()
+            if self._together.alone:
+                self._together.done()
+            else:
+                self.stop()
 
     def _tell(self) -> None:
         while True:
@@ -141,23 +159,25 @@ class Generator:
     def _arrivals(self) -> Schedule:
         given = self._settings
         plan = schedule(given.arrivals, users=given.users, rate=given.rate, duration=given.duration, seed=given.seed)
-        return plan.share(self._worker, self._workers)
+        return plan.share(self._post.worker, self._post.workers)
 
-    def _folder(self) -> Path:
-        folder = Path(self._settings.folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Trouble(f"{folder} cannot be made ({error.strerror})", "check its permissions") from None
-        return folder
+    def _journal_of(self, folder: Path) -> Journal:
+        """This process's part of the history; a master that does not see the file is sent what it holds."""
+        path = folder / f"history.{self._settings.name}.{self._post.worker}.ndjson"
+        if self._member is None:
+            return Journal(path)
+        journal = Journal(path, clock=self._member.clock())
+        if not (folder / self._post.mark).exists():
+            self._shipment = self._member.ship(path)
+        return journal
 
     # ------------------------------------------------------------ on the loop
 
     async def _open(self, target: Target, arrivals: Schedule) -> None:
         if self._journal is None:
             raise RuntimeError("the journal is opened first")
-        process = f"{target.name}.swarm.{self._worker}"
-        self._recorder = Recorder(self._journal, process=process, seed=self._settings.seed)
+        process, journal = f"{target.name}.swarm.{self._post.worker}", self._journal
+        self._recorder = Recorder(journal, process=process, seed=self._settings.seed, announce=journal.announce)
         self._watching = asyncio.create_task(self._watch.run(self._settings.lead))
         self._noting = asyncio.create_task(self._note_now_and_then())
         self._transport = await Transport(target).__aenter__()
@@ -193,10 +213,14 @@ class Generator:
         await self._together.everybody_in()
 
     async def _note_now_and_then(self) -> None:
-        """Keeps the notes of a process that may be killed."""
+        """Keeps the notes of a process that may be killed, and tells who looks on how far the journal is complete."""
         while True:
             await asyncio.sleep(_NOTE_EVERY)
             self._note()
+            if self._journal is not None:
+                self._journal.flush()
+                if self._member is not None:
+                    self._journal.restate(self._member.clock())
 
     def _note(self) -> None:
         """Writes into the history how this process did so far."""
@@ -212,12 +236,3 @@ class Generator:
 
     def _report(self, span: Span) -> None:
         self._bridge.post(lambda: self._reporting.report(span))
-
-
-def _place(environment: Environment) -> tuple[int, int]:
-    """Which worker of how many this process is."""
-    runner = environment.runner
-    if not isinstance(runner, WorkerRunner):
-        return 0, 1
-    workers = getattr(environment.parsed_options, "expect_workers", None) or 1
-    return max(0, runner.worker_index) % workers, workers

@@ -6,7 +6,9 @@ import os
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from harness.actor.persona import Persona
 from harness.errors import Trouble
@@ -90,10 +92,21 @@ class SwarmSettings:
             raise Trouble(f"{host} is no URL", "give --host as http://… or https://…") from None
 
 
+_HIDDEN = frozenset({"--anon-key", "--history-folder", "--history-name", "--tell-fd", "--parent-pid"})
+"""Options that Locust's web page does not show: they are the machine's, or secret."""
+
+
 def add_options(parser: ArgumentParser) -> None:
-    """Adds the options to Locust's parser (they show in its web page as well)."""
+    """Adds the options to Locust's parser; those that say who comes and what he does show in its web page as well."""
     group = parser.add_argument_group("search and chat", "how users arrive and what they do")
-    add = group.add_argument
+
+    def add(name: str, **how: Any) -> None:
+        action = group.add_argument(name, **how)
+        if name in _HIDDEN:
+            return
+        for mark in ("include_in_web_ui", "is_secret", "is_required", "is_multiple"):
+            setattr(action, mark, mark == "include_in_web_ui")
+
     add("--target", dest="target_file", default="", metavar="FILE", help="Target file; replaces --host.")
     add("--arrivals", default="", help="How they come: docs/swarms.md. Default: the locustfile's, else constant.")
     add("--arrival-count", type=int, default=None, help="How many users arrive. Default: --users.")
@@ -132,19 +145,52 @@ def settings_of(options: Namespace, *, arrivals: str = "") -> SwarmSettings:
     Raises:
         Trouble: a value out of range.
     """
-    if options.peer_share is not None and not 0.0 <= options.peer_share <= 1.0:
-        raise Trouble(f"a share of {options.peer_share:g} is none", "give --peer-share from 0 to 1")
-    if options.rounds is not None and options.rounds < 1:
-        raise Trouble(f"{options.rounds} rounds are none", "let everybody search at least once")
+    share = _number(options, "peer_share")
+    if share is not None and not 0.0 <= share <= 1.0:
+        raise Trouble(f"a share of {share:g} is none", "give --peer-share from 0 to 1")
+    rounds = _number(options, "rounds")
+    if rounds is not None and rounds < 1:
+        raise Trouble(f"{rounds:g} rounds are none", "let everybody search at least once")
+    rate = _number(options, "arrival_rate")
     return SwarmSettings(
         target_file=options.target_file, arrivals=options.arrivals or arrivals or "constant",
-        users=options.arrival_count or options.num_users or 1,
-        rate=options.spawn_rate or 1.0 if options.arrival_rate is None else options.arrival_rate,
-        duration=options.duration, seed=options.seed, peer_share=options.peer_share, talk=talk_of(options.talk),
-        drain=options.drain, lead=options.lead, patience=options.patience, rounds=options.rounds,
+        users=int(_number(options, "arrival_count") or options.num_users or 1),
+        rate=options.spawn_rate or 1.0 if rate is None else rate, duration=_number(options, "duration"),
+        seed=options.seed, peer_share=share, talk=talk_of(options.talk), drain=options.drain, lead=options.lead,
+        patience=_number(options, "patience"), rounds=None if rounds is None else int(rounds),
         folder=options.history_folder, name=options.history_name, anon_key=options.anon_key, tell_fd=options.tell_fd,
         parent_pid=options.parent_pid,
     )  # fmt: skip
+
+
+def _number(options: Namespace, name: str) -> float | None:
+    """An option that need not be given. Locust's web page gives it as a text, and an empty one for none."""
+    value = getattr(options, name)
+    if value is None or value == "":
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise Trouble(f"“{value}” is no number", f"give --{name.replace('_', '-')} as a number") from None
+
+
+def free_folder(folder: Path, name: str) -> Path:
+    """The folder, or the first of FOLDER-2, FOLDER-3 … that holds no history of that name yet: one for each run."""
+    tried = folder
+    for number in count(2):
+        if not any(tried.glob(f"history.{name}.*.ndjson")):
+            break
+        tried = folder.with_name(f"{folder.name}-{number}")
+    return tried
+
+
+def made(folder: Path) -> Path:
+    """The folder, made where it is not there. Raises Trouble where it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Trouble(f"{folder} cannot be made ({error.strerror})", "check its permissions") from None
+    return folder
 
 
 def talk_of(text: str) -> tuple[float, float] | None:

@@ -6,8 +6,7 @@ import asyncio
 from typing import Any
 
 import gevent
-from locust.env import Environment
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import WorkerRunner
 
 from harness.load.bridge import Bridge
 
@@ -16,7 +15,9 @@ IN = "gurukul-in"
 QUIET = "gurukul-quiet"
 """From the master: everybody's last arrival has joined."""
 DONE = "gurukul-done"
-"""From a worker: everybody has gone."""
+"""From a worker: everybody has gone, and its journal is closed."""
+CLOSE = "gurukul-close"
+"""From the master: the run is over, close your journal."""
 QUIT = "gurukul-quit"
 """From a worker: it has trouble, the run is over."""
 
@@ -33,65 +34,39 @@ class Together:
         self._runner = runner
         self._bridge = bridge
         self._quiet = asyncio.Event()
-        if isinstance(runner, WorkerRunner):
+        self.alone = not isinstance(runner, WorkerRunner)
+        if not self.alone:
+            runner.custom_messages.pop(QUIET, None)  # of the run before
             runner.register_message(QUIET, self._on_quiet)
 
     async def everybody_in(self) -> None:
         """Says that all of ours have joined, and waits until all of the others' have. For the loop."""
-        if isinstance(self._runner, WorkerRunner):
+        if not self.alone:
             self._bridge.post(lambda: self._runner.send_message(IN))
             await self._quiet.wait()
 
     def done(self) -> None:
         """Says that all of ours have gone; a process that is alone ends the run."""
-        if isinstance(self._runner, WorkerRunner):
+        if not self.alone:
             self._runner.send_message(DONE)
         else:
-            self._end()
+            end_run(self._runner)
 
     def quit(self) -> None:
         """Ends the run for all, because of trouble."""
-        if isinstance(self._runner, WorkerRunner):
+        if not self.alone:
             self._runner.send_message(QUIT)
         else:
-            self._end()
-
-    def _end(self) -> None:
-        """Ends the run from a greenlet of its own: the caller may be one that ending it kills."""
-        end_run(self._runner)
+            end_run(self._runner)
 
     def _on_quiet(self, **_: Any) -> None:
         self._bridge.tell(self._quiet.set)
 
 
 def end_run(runner: Any) -> None:
-    """Ends a run: the program too, unless a web page is there to start the next one."""
+    """Ends a run: the program too, unless a web page is there to start the next one.
+
+    From a greenlet of its own: the caller may be one that ending it kills.
+    """
     keep = runner.environment.web_ui is not None
     gevent.spawn(runner.stop if keep else runner.quit)
-
-
-def conduct(environment: Environment, workers: int) -> None:
-    """Makes a master count its workers in and out."""
-    runner = environment.runner
-    if not isinstance(runner, MasterRunner):
-        return
-    arrived: set[str] = set()
-    finished: set[str] = set()
-
-    def count_in(msg: Any, **_: Any) -> None:
-        arrived.add(msg.node_id)
-        if len(arrived) >= workers:
-            runner.send_message(QUIET)
-
-    def count_out(msg: Any, **_: Any) -> None:
-        finished.add(msg.node_id)
-        if len(finished) >= workers:
-            end_run(runner)
-
-    def give_up(**_: Any) -> None:
-        environment.process_exit_code = 3
-        end_run(runner)
-
-    runner.register_message(IN, count_in)
-    runner.register_message(DONE, count_out)
-    runner.register_message(QUIT, give_up)

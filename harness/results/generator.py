@@ -23,7 +23,11 @@ class GeneratorHealth(BaseModel):
     """Users who were to come; in a closed model those who came."""
     started: int = 0
     dropped: int = 0
-    """Users who found no room, or could not enter."""
+    """Users who found no room, or could not enter, or whom a lost process should have started."""
+    lost_workers: int = 0
+    """Processes that were killed, or out of reach, before their users had gone."""
+    lost: int = 0
+    """Of the dropped: those whom a lost process should have started."""
     latest_ms: float = 0.0
     """By how much the latest join missed its due time."""
     loop_lag_p99_ms: float = 0.0

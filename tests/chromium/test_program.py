@@ -14,7 +14,8 @@ from harness.lab import chromium
 def test_what_is_not_verified_is_said():
     """Without Chromium its calls are not verified, and the run says that and why."""
     if chromium.program() is None:
-        warnings.warn("calls with Chromium are not verified: it is not installed (Debian: chromium)", stacklevel=1)
+        said = "calls, pages and the web tab are not verified in Chromium: it is not installed (Debian: chromium)"
+        warnings.warn(said, stacklevel=1)
 
 
 async def test_a_machine_without_it_is_trouble_with_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

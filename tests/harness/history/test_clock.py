@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import Trouble
 from harness.history.clock import Clock, clock_of, on_reference
-from harness.history.journal import Journal, merge_histories, op_line, read_history
+from harness.history.journal import Journal, clock_stated, merge_histories, op_line, read_history
 from harness.history.op import Op, Outcome, Via
 
 
@@ -32,9 +32,23 @@ def test_a_journal_states_its_clock_once(tmp_path: Path) -> None:
         with Journal(tmp_path / "h", clock=clock) as journal:
             journal.append(an_op(n))
     lines = (tmp_path / "h").read_bytes().splitlines()
-    assert lines[0] == b'{"clock":{"id":"host-b","offset":-0.5,"error":0.01}}'
+    assert lines[0].rstrip() == b'{"clock":{"id":"host-b","offset":-0.5,"error":0.01}}'
     assert clock_of(clock.record()) == clock
     assert [op.n for op in read_history(tmp_path / "h")] == [1, 2]
+
+
+def test_a_clock_can_be_stated_anew(tmp_path: Path) -> None:
+    """In the place of the first line, whatever its numbers; the ops stay. A journal that states none gets none."""
+    with Journal(tmp_path / "h", clock=Clock("host-b", -0.5, 0.01)) as journal:
+        journal.append(an_op(1))
+        journal.restate(Clock("host-b", -1234.567890123, 1 / 3))
+        journal.append(an_op(2))
+    assert clock_stated(tmp_path / "h") == Clock("host-b", -1234.567890123, 1 / 3)
+    assert [op.n for op in read_history(tmp_path / "h")] == [1, 2]
+    with Journal(tmp_path / "g") as journal:
+        journal.append(an_op(1))
+        journal.restate(Clock("host-b"))
+    assert (tmp_path / "g").read_bytes() == op_line(an_op(1))
 
 
 def write(path: Path, clock: str, *ops: Op) -> Path:

@@ -53,6 +53,23 @@ def test_a_recorder_writes_into_a_journal(tmp_path: Path) -> None:
     assert lost.op.process == "t.swarm.0"
 
 
+def test_a_call_that_was_announced_is_one_op(tmp_path: Path) -> None:
+    """It is on disk before it is sent, as a call that never came back, until it ends; reading and merging agree."""
+    journal = Journal(tmp_path / "h", every=3600.0)
+    recorder = Recorder(journal, clock=iter([1.0, 2.0, 3.0, 4.0, 5.0]).__next__, announce=journal.announce)
+    join = recorder.begin("a", "d1", "join", Via.HTTP, mode="global")
+    assert [(op.op, op.t1, op.outcome) for op in read_history(tmp_path / "h")] == [("join", None, Outcome.INFO)]
+    recorder.begin("a", "d1", "poll", Via.POLL).ok()
+    recorder.begin("a", "d1", "end", Via.HTTP, id="s")
+    join.answered(200)
+    recorder.close()
+    journal.close()
+    told = [("join", 1.0, 5.0, Outcome.OK), ("poll", 2.0, 3.0, Outcome.OK), ("end", 4.0, None, Outcome.INFO)]
+    assert [(op.op, op.t0, op.t1, op.outcome) for op in read_history(tmp_path / "h")] == told
+    assert merge_histories([tmp_path / "h"], tmp_path / "all") == 3
+    assert [(op.op, op.t0, op.t1, op.outcome) for op in read_history(tmp_path / "all")] == told
+
+
 def test_a_journal_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """Opening a journal again appends to it."""
     for n in (1, 2):
