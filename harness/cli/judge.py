@@ -16,19 +16,24 @@ from harness.history.op import Op
 from harness.results.fingerprint import take_fingerprint
 from harness.results.run import BenchRun, ConformSetRun, JudgeRun
 from harness.results.store import StoredRun, load_run
+from harness.target import load_target
 
 
-def judge(histories: Sequence[Path], json: str, verbose: int) -> int:
-    """Judges histories as one, by the budgets of the run that the first belongs to; returns the exit status."""
+def judge(histories: Sequence[Path], json: str, verbose: int, target: Path | None = None) -> int:
+    """Judges histories as one; returns the exit status.
+
+    By the terms of the run that the first belongs to; where it belongs to none, by those of a target file.
+    """
     files = [file for path in histories for file in journals_of(path)]
     ops = read_together(files)
     file = files[0]
     run = _run_of(file)
     if run is None:
-        say("no run.json beside it: judged by the default budgets")
+        by = f"those of {target}" if target is not None else "the default ones (--target FILE names others)"
+        say(f"no run.json beside it: judged by budgets that are {by}")
     elif verbose:
         say(f"judged by the budgets of {run.kind} run {file.parent}")
-    terms = Terms.of_run(run) if run is not None else Terms()
+    terms = Terms.of_run(run) if run is not None else _terms_of(target)
     targets = judged(ops, terms)
     interrupted = run is not None and run.interrupted
     if isinstance(run, BenchRun):
@@ -43,6 +48,11 @@ def judge(histories: Sequence[Path], json: str, verbose: int) -> int:
     )  # fmt: skip
     show(again, json=json, html=None)
     return exit_status(again)
+
+
+def _terms_of(target: Path | None) -> Terms:
+    """What a target file sets, whatever the history calls the target; the defaults without one."""
+    return Terms() if target is None else Terms.of(load_target(target))
 
 
 def journals_of(path: Path) -> list[Path]:

@@ -258,6 +258,9 @@ def judge(
         list[Path],
         typer.Argument(metavar="HISTORY...", help="A history.ndjson, a run's folder, or several that belong together."),
     ],
+    target: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Judge by this target file, where the history has no run.json.")
+    ] = None,
     json: options.Json = "",
     verbose: options.Verbose = 0,
 ) -> int:
@@ -267,7 +270,7 @@ def judge(
     """
     from harness.cli.judge import judge as verb
 
-    return verb(history, json, verbose)
+    return verb(history, json, verbose, target)
 
 
 @app.command()

@@ -11,6 +11,7 @@ import pytest
 from harness.history.clock import Clock
 from harness.history.journal import Journal, read_history
 from harness.network.netns.need import missing
+from harness.target import Budgets, Target, dump_target
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,12 @@ def test_a_run_can_be_given_away(swarmed):
     assert 'anon_key = "redacted"' in (folder / "target-hardened.toml").read_text()
 
 
+STRICT = Target(
+    name="hardened", api_url="http://127.0.0.1", supabase_url="http://127.0.0.1", anon_key="k",
+    budgets=Budgets(match=12.5),
+)  # fmt: skip
+
+
 def test_a_history_without_its_run_is_judged_by_default_budgets(shared_gurukul, swarmed, tmp_path: Path):
     """It says so, and judges all the same."""
     copy = tmp_path / "deep" / "er" / "history.ndjson"
@@ -101,6 +108,10 @@ def test_a_history_without_its_run_is_judged_by_default_budgets(shared_gurukul, 
     ended = shared_gurukul("judge", str(copy))
     assert ended.status == 0, ended.err
     assert "no run.json beside it" in ended.err
+    (tmp_path / "t.toml").write_text(dump_target(STRICT))
+    strictly = shared_gurukul("judge", str(copy), "--target", str(tmp_path / "t.toml"), "--json", "-")
+    assert f"those of {tmp_path / 't.toml'}" in strictly.err
+    assert orjson.loads(strictly.out)["budgets"]["hardened"]["match"] == 12.5
 
 
 def test_a_history_in_which_nobody_joined_is_unknown(shared_gurukul, tmp_path: Path):
