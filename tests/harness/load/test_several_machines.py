@@ -126,7 +126,7 @@ async def test_a_master_and_two_workers_are_as_two_processes(hardened: Target, c
     One worker counts from another origin than the master and the other: the journals state the difference.
     """
     elsewhere = another_clock()
-    master = await crew.master()
+    master = await crew.master("--rounds=1")
     workers = [await crew.worker("one"), await crew.worker("two", within=elsewhere)]
     async with asyncio.timeout(PATIENCE):
         codes = [await process.wait() for process in (master, *workers)]
@@ -144,7 +144,7 @@ async def test_a_master_and_two_workers_are_as_two_processes(hardened: Target, c
     assert min(errors) == 0.0
     assert max(errors) < 0.1
     ours = figures_of(read_together(journals_of(crew.histories)), hardened)
-    plan = SwarmPlan("search_and_chat", 40, ARRIVALS, processes=2, talk=(0.2, 0.4), drain=1.0, lead=2.0)
+    plan = SwarmPlan("search_and_chat", 40, ARRIVALS, processes=2, rounds=1, talk=(0.2, 0.4), drain=1.0, lead=2.0)
     (tmp_path / "forked").mkdir()
     result = await run_swarm(plan, hardened, tmp_path / "forked", name="forked")
     theirs = figures_of(read_together(result.histories), hardened)
