@@ -47,7 +47,7 @@ def until_lines() -> Callable[[Path, str, int], Awaitable[None]]:
 
 
 def _until(folder: Path, named: bytes, least: int) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 250
     while sum(path.read_bytes().count(named) for path in folder.glob("history.*.ndjson")) < least:
         assert time.monotonic() < deadline, f"{folder} never held {least} of {named.decode()}"
         time.sleep(0.05)

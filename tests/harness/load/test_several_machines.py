@@ -26,7 +26,7 @@ from harness.results.run import TargetFigures
 from harness.target import Target, dump_target
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 120.0
+PATIENCE = 300.0
 Until = Callable[[Path, str, int], Awaitable[None]]
 ARRIVALS = "burst:8/0.01s@0.4s*40"
 

@@ -23,7 +23,7 @@ from harness.lab.server import running_server
 from harness.target import Budgets, Target, dump_target
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 90.0
+PATIENCE = 200.0
 PRESS = """
 (() => { const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set;
   const fill = (name, value) => { const field = document.querySelector(`input[name="${name}"]`);
@@ -117,7 +117,7 @@ new Promise(found => { const until = Date.now() + 20000; const look = () => {
 
 async def until(browser: DevToolsPage, condition: str, served: Served) -> Any:
     """Waits until a condition holds in the page; gives its value."""
-    for _ in range(5):  # the browser must answer within 30 s
+    for _ in range(10):  # the browser must answer within 30 s
         if value := await browser.evaluate(WAIT.replace("CONDITION", condition)):
             return value
     text = await browser.evaluate("document.body.innerText")
