@@ -130,7 +130,7 @@ async def test_locust_by_itself(hardened, tmp_path):
         stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), 40)
+        output, _ = await asyncio.wait_for(process.communicate(), 120)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
