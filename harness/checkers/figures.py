@@ -15,6 +15,7 @@ from harness.checkers.ideal import Due, Waits, waits_of
 from harness.checkers.judge import split_groups
 from harness.checkers.statistics import quantiles_ms, samples_ms, spread_ms, wilson_95
 from harness.checkers.timeline import sighting_of
+from harness.checkers.upkeep import upkeep_of
 from harness.history.op import Op, Outcome
 from harness.results.connections import Connections
 from harness.results.finding import Judgement, Verdict
@@ -94,6 +95,7 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
     measured = _measure(swarm or ops, wrong)
     health = health_of(swarm or ops, budgets)
     closed = health is not None and health.model == "closed"
+    upkeep = upkeep_of(swarm or ops)
     waits = Waits() if closed else waits_of(measured.due.values())
     duration = measured.duration
     connections = connections_of(ops)
@@ -123,6 +125,10 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
         mean_wait_ms=waits.mean,
         ideal_wait_ms=waits.ideal,
         ideal_excess_ms=waits.excess,
+        poll_ms=spread_ms(upkeep.polls),
+        heartbeat_ms=spread_ms(upkeep.beats),
+        heartbeats_unanswered=upkeep.unanswered,
+        sockets_lost=upkeep.lost,
         censored_waits=measured.censored,
         join_to_match_quantiles=quantiles_ms(measured.waits),
         personas=_by_persona(swarm or ops, measured),

@@ -39,8 +39,9 @@ def health_of(ops: Iterable[Op], budgets: Budgets) -> GeneratorHealth | None:
         lost=sum(int(note.get("lost", 0)) for note in notes),
         **{
             name: round(max(float(note.get(name, 0.0)) for note in notes), 3)
-            for name in ("latest_ms", "loop_lag_p99_ms", "loop_lag_max_ms", "cpu")
+            for name in ("latest_ms", "loop_lag_p99_ms", "loop_lag_max_ms", "cpu", "memory_mb")
         },
+        kb_per_user=max((round(float(kb), 1) for note in notes if (kb := note.get("kb_per_user"))), default=None),
     )
     return health.model_copy(update={"trouble": _trouble(health, budgets.generator_lag * 1000)})
 

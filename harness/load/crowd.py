@@ -57,6 +57,8 @@ class Crowd:
         self._drain = drain
         self._starts_at = scene.recorder.now() + lead
         self._doors = asyncio.Semaphore(_DOORS)
+        self.present = 0
+        """How many users are signed in and not yet through."""
         self._all_in = asyncio.Event()
         self._all_out = asyncio.Event()
         self._note()
@@ -144,9 +146,11 @@ class Crowd:
         except BaseException:
             self._dropped(1)  # also one of whom we do not know why: nobody waits for him
             raise
+        self.present += 1
         try:
             journey = await user.play(self._scene.recorder.now() if self._closed else due, self._joined)
         finally:
+            self.present -= 1
             await user.close()
         self.tally.latest = max(self.tally.latest, journey.late)
         return journey

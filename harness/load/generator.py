@@ -21,6 +21,7 @@ from harness.load.arrivals import Schedule, schedule
 from harness.load.bridge import Bridge
 from harness.load.crowd import Crowd, Weighted
 from harness.load.membership import Member, Post, Shipment
+from harness.load.memory import UsersMemory
 from harness.load.reporting import Reporting
 from harness.load.settings import SwarmSettings, made
 from harness.load.telling import Tally, Teller
@@ -74,6 +75,7 @@ class Generator:
         self._recorder: Recorder | None = None
         self._crowd: Crowd | None = None
         self._watch = LoopWatch()
+        self._memory = UsersMemory()
         self._watching: asyncio.Task[None] | None = None
         self._noting: asyncio.Task[None] | None = None
         self._running = False
@@ -227,11 +229,12 @@ class Generator:
         if self._recorder is None or self._crowd is None:
             return
         tally = self._crowd.tally
+        self._memory.note(self._crowd.present)
         self._recorder.saw(
             "", "", "generator", Via.SELF, arrivals=self._settings.arrivals, closed=self._crowd.closed,
             offered=tally.offered, started=tally.started, dropped=tally.dropped, latest_ms=tally.latest * 1000,
             needs=self._needs, mix={persona.name: f"{weight:g}: {persona}" for persona, weight in self._mix},
-            **self._watch.figures(),
+            **self._watch.figures(), **self._memory.figures(),
         )  # fmt: skip
 
     def _report(self, span: Span) -> None:

@@ -91,6 +91,9 @@ def figure_rows(targets: Sequence[TargetFigures]) -> list[Row]:
         ),
         Row("failed pairs", _each(targets, lambda t: _counts(t.pairs.failures_by_stage)), "by the stage that failed"),
         Row("joins at full speed", _each(targets, _joining), "32 joiners at once; the same server's no-op POST"),
+        Row("polls answered", _each(targets, lambda t: spread_text(t.poll_ms)), "p50 / p95 / p99 / max, in ms"),
+        Row("heartbeats answered", _each(targets, _heartbeats), "p50 / p95 / p99 / max, in ms"),
+        Row("sockets lost", _each(targets, _sockets_lost), "broke without their users' doing"),
         Row("arrivals per s", _each(targets, _arrivals), "offered → achieved"),
         Row("generator", _each(targets, _generator), "loop lag p99 / max, in ms; CPU of its busiest process"),
     ]
@@ -298,6 +301,16 @@ def _joining(target: TargetFigures) -> str:
         return NOTHING
     matches = f"{rate.correct_matches_per_s:,.0f} correct matches/s"
     return f"{matches}, {rate.joins_per_s:,.0f} joins/s ({rate.of_noop:.0%} of {rate.noop_per_s:,.0f})"
+
+
+def _heartbeats(target: TargetFigures) -> str:
+    unanswered = f", {target.heartbeats_unanswered:,} had none" if target.heartbeats_unanswered else ""
+    return spread_text(target.heartbeat_ms) + unanswered
+
+
+def _sockets_lost(target: TargetFigures) -> str:
+    """Said where there were heartbeats, for only sockets that stand for a while have any."""
+    return f"{target.sockets_lost:,}" if target.sockets_lost or target.heartbeat_ms.count else NOTHING
 
 
 def _generator(target: TargetFigures) -> str:

@@ -35,5 +35,9 @@ class GeneratorHealth(BaseModel):
     loop_lag_max_ms: float = 0.0
     cpu: float = 0.0
     """CPU time of a process by the time that passed, from its first user to its last join: 1 is a whole core."""
+    memory_mb: float = 0.0
+    """What a process had in memory at the end."""
+    kb_per_user: float | None = None
+    """By how much a process had grown for each user when the most were there; None for fewer than 200 of them."""
     trouble: str = ""
     """What of this was past its bound, in one sentence; empty when nothing was. Then the run is `unknown`."""

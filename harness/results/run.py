@@ -118,6 +118,14 @@ class TargetFigures(_Model):
     """The mean with a matcher that pairs whoever waits with the next who is due, at once: there is no shorter one."""
     ideal_excess_ms: float | None = None
     """By how much the mean wait is above it."""
+    poll_ms: Spread = Spread()
+    """From when a poll was sent to its answer."""
+    heartbeat_ms: Spread = Spread()
+    """From when a heartbeat was sent to its answer."""
+    heartbeats_unanswered: int = 0
+    """Heartbeats that had no answer, though their sockets stood for another second or more."""
+    sockets_lost: int = 0
+    """How often a socket broke without its user's doing."""
     censored_waits: int = 0
     """Waits that did not: they were under way when the run ended, or the user left. They are in no percentile."""
     join_to_match_quantiles: tuple[Quantile, ...] = ()
