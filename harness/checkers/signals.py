@@ -27,23 +27,29 @@ Key = tuple[str, str, int]
 
 
 @dataclass(slots=True)
-class _Signal:
+class SentSignal:
     """One signal: each try to send it that took effect or may have, and each sight of it."""
 
     sends: list[Op] = field(default_factory=list)
     receipts: list[Op] = field(default_factory=list)
 
 
-def _signals(facts: Facts) -> dict[Key, _Signal]:
-    """All numbered signals of a history."""
-    found: dict[Key, _Signal] = {}
+def _signals(facts: Facts) -> dict[Key, SentSignal]:
+    """All numbered signals of a history, gathered once."""
+    if facts.signals is None:
+        facts.signals = _gathered(facts)
+    return facts.signals
+
+
+def _gathered(facts: Facts) -> dict[Key, SentSignal]:
+    found: dict[Key, SentSignal] = {}
     for op in facts.kinds.get("signal_send", []):
         if op.outcome is not Outcome.FAIL and op.value.get("type") != _OWN and isinstance(op.value.get("seq"), int):
-            found.setdefault((str(op.value.get("id")), op.user, op.value["seq"]), _Signal()).sends.append(op)
+            found.setdefault((str(op.value.get("id")), op.user, op.value["seq"]), SentSignal()).sends.append(op)
     for op in facts.kinds.get("signal_recv", []):
         if op.value.get("type") != _OWN and isinstance(op.value.get("seq"), int):
             key = (str(op.value.get("id")), str(op.value.get("sender")), op.value["seq"])
-            found.setdefault(key, _Signal()).receipts.append(op)
+            found.setdefault(key, SentSignal()).receipts.append(op)
     return found
 
 
@@ -73,7 +79,7 @@ def none_lost_and_in_order(facts: Facts) -> CheckResult:
     return CheckResult(requirement="SG-S1", checked=checked, findings=tuple(teller.findings), detail=detail)
 
 
-def _tell_lost(teller: Teller, facts: Facts, signals: dict[Key, _Signal]) -> int:
+def _tell_lost(teller: Teller, facts: Facts, signals: dict[Key, SentSignal]) -> int:
     """Adds a finding for each lost signal; returns how many had to arrive."""
     fetches: dict[tuple[str, str], list[Op]] = {}
     for op in facts.kinds.get("fetch", []):
@@ -130,7 +136,7 @@ def _had_to_arrive(
     return "who was subscribed all the while and still connected at {at}", (standing[0].op, standing[1])
 
 
-def _misordered(signals: dict[Key, _Signal]) -> Iterator[tuple[Key, Key, Op, Op]]:
+def _misordered(signals: dict[Key, SentSignal]) -> Iterator[tuple[Key, Key, Op, Op]]:
     """Signals that came after one that was certainly sent later: (earlier, later, receipt, receipt of the later)."""
     arrived: dict[tuple[str, str, str, str, str], list[tuple[Op, Key]]] = {}
     devices: dict[tuple[str, str], set[str]] = {}
@@ -206,7 +212,9 @@ def none_across_sessions(facts: Facts) -> CheckResult:
     return CheckResult(requirement="SG-S3", checked=checked, findings=tuple(teller.findings), detail=detail)
 
 
-def _astray(facts: Facts, seen: SessionFacts | None, session: str, sender: str, signal: _Signal, op: Op) -> str | None:
+def _astray(
+    facts: Facts, seen: SessionFacts | None, session: str, sender: str, signal: SentSignal, op: Op
+) -> str | None:
     """What is wrong with where a signal came from and to; None where nothing is."""
     channel = op.value.get("channel")
     if channel is not None and channel != session:

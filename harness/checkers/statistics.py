@@ -22,8 +22,7 @@ def spread_ms(seconds: Sequence[float]) -> Spread:
     """How these times spread, in milliseconds."""
     if not seconds:
         return Spread()
-    histogram = _histogram(seconds)
-    p50, p90, p95, p99, top = (_ms(histogram.get_value_at_percentile(p)) for p in (50.0, 90.0, 95.0, 99.0, 100.0))
+    p50, p90, p95, p99, top = _at(seconds, (50.0, 90.0, 95.0, 99.0, 100.0))
     return Spread(count=len(seconds), p50=p50, p90=p90, p95=p95, p99=p99, max=top)
 
 
@@ -31,8 +30,8 @@ def quantiles_ms(seconds: Sequence[float]) -> tuple[Quantile, ...]:
     """The distribution of these times as points for a percentile plot."""
     if not seconds:
         return ()
-    histogram = _histogram(seconds)
-    return tuple(Quantile(percent=p, at_most_ms=_ms(histogram.get_value_at_percentile(p))) for p in _PERCENTS)
+    values = _at(seconds, _PERCENTS)
+    return tuple(Quantile(percent=p, at_most_ms=value) for p, value in zip(_PERCENTS, values, strict=True))
 
 
 def samples_ms(spans: Iterable[tuple[float, float]]) -> tuple[float, ...]:
@@ -64,6 +63,12 @@ def wilson_of_trials(successes: int, trials: int) -> tuple[float, float]:
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == trials else min(1.0, centre + half)
     return round(low, 4), round(high, 4)
+
+
+def _at(seconds: Sequence[float], percents: Sequence[float]) -> list[float]:
+    """The values at these percentiles, in milliseconds; all in one walk through the histogram."""
+    found = _histogram(seconds).get_percentile_to_value_dict(percents)
+    return [_ms(found[percent]) for percent in percents]
 
 
 def _histogram(seconds: Sequence[float]) -> HdrHistogram:

@@ -18,6 +18,7 @@ from harness.history.op import Op, Outcome, Via
 from harness.target import Budgets, Capabilities
 
 if TYPE_CHECKING:
+    from harness.checkers.signals import Key, SentSignal
     from harness.checkers.waiting import Hidden, Wait
 
 SIGHTS = frozenset({"poll", "push", "join", "look", "fetch"})
@@ -197,6 +198,8 @@ class Facts:
     hidden: Hidden | None = None
     waits: list[Wait] | None = None
     """What `harness.checkers.waiting` has worked out, once somebody has asked for it."""
+    signals: dict[Key, SentSignal] | None = None
+    """What `harness.checkers.signals` has gathered, once somebody has asked for it."""
 
     def both(self, session: SessionFacts) -> tuple[UserFacts, UserFacts] | None:
         """The two members, where the history knows both and its sights agree."""

@@ -9,7 +9,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.http11 import Response
 
 from harness.client.dialect import LinkObserver, NotAdmitted, NotReached
 from harness.protocol.channel import Channel, Closed, Happening, Joined, Ready, Refused
@@ -26,6 +28,8 @@ OPEN_PATIENCE = 30.0
 PUSH_TIMEOUT = 10.0
 """How long a join or a heartbeat may stay unanswered before the client acts (PROTOCOL 1.9)."""
 MAX_FRAME = 5_000_000
+
+_UPGRADED = Response(101, "Switching Protocols", Headers())
 
 _UNREACHED = (OSError, InvalidHandshake, ConnectionClosed, TimeoutError)
 """How an attempt to connect ends that came to nothing; a reset in the middle of the handshake is a ConnectionClosed."""
@@ -286,10 +290,12 @@ class Socket:
     # ------------------------------------------------------------ the wire
 
     async def _connect(self) -> ClientConnection:
-        return await connect(
+        wire = await connect(
             self._url, compression=None, open_timeout=OPEN_TIMEOUT, ping_interval=None, close_timeout=2,
             max_size=MAX_FRAME, proxy=None,
         )  # fmt: skip
+        wire.request, wire.response = None, _UPGRADED  # the headers of thousands of handshakes are 4 KB each
+        return wire
 
     async def _first_connect(self) -> ClientConnection:
         """Connects; a target that is too busy (429) is asked again a few times, as the official client does."""

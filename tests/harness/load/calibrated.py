@@ -181,12 +181,13 @@ class Calibrated:
     # ------------------------------------------------------------ sessions
 
     async def look(self, request: web.Request) -> web.Response:
-        """One session by its id, or the active one of a user."""
+        """One session by its id; or the active one of a user, whom no poll tells earlier than the push."""
         id_ = request.query.get("id", "").removeprefix("eq.")
         if id_:
             return web.json_response([self._sessions[id_]] if id_ in self._sessions else [])
         user = _user_of(request)
-        mine = (row for row in self._sessions.values() if user in {row["user1_id"], row["user2_id"]})
+        told = {one.user for one in self.served if one.pushed is not None}
+        mine = (row for row in self._sessions.values() if user in {row["user1_id"], row["user2_id"]} & told)
         return web.json_response([row for row in mine if row["status"] == "active"][:1])
 
     async def end(self, request: web.Request) -> web.Response:

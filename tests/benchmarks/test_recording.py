@@ -1,0 +1,122 @@
+"""What recording costs a load generator: the same journeys with a journal and without any record, in turns.
+
+Counted in CPU time of the generator's process; the server is another one. Judging comes after a run, and costs its rate
+nothing: it stands beside, as CPU time by journey. `pytest tests/benchmarks/test_recording.py -s` shows the figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import uvloop
+
+from harness.actor.persona import Persona
+from harness.actor.scene import Scene
+from harness.actor.virtual_user import VirtualUser
+from harness.checkers.figures import figures
+from harness.checkers.judge import judge
+from harness.client import Transport
+from harness.history.journal import Journal, merge_histories, read_history
+from harness.history.op import Op, Outcome, Via
+from harness.history.recorder import Call, Recorder
+from harness.network.loopback import Loopback
+from harness.target import Budgets
+from tests.harness.load.calibrated import Delay, Running, Table, calibrated
+
+USERS, ROUNDS = 60, 8
+AT_ONCE = 20
+MOST = 0.15
+"""The share of the generator's rate that recording and judging may cost together."""
+QUICK = Table((Delay(join=0.01, push=0.05),))
+
+
+class _NoCall(Call):
+    """A call of which nothing is kept."""
+
+    __slots__ = ()
+
+    def _end(self, outcome: Outcome, value: dict[str, Any]) -> Op:
+        return self.op
+
+
+class NoRecorder(Recorder):
+    """Keeps nothing, and makes nothing that could be kept."""
+
+    def __init__(self) -> None:
+        super().__init__(sink=None)  # type: ignore[arg-type]
+        self._nothing = _NoCall(self, Op(0, 0.0, 0.0, "", "", "", "nothing", Outcome.OK, Via.SELF))
+
+    def begin(self, *_: Any, **__: Any) -> Call:
+        """Begins nothing."""
+        return self._nothing
+
+    def saw(self, *_: Any, **__: Any) -> Op:
+        """Sees nothing."""
+        return self._nothing.op
+
+
+async def journeys(running: Running, recorder: Recorder) -> float:
+    """CPU seconds of this process by journey, from sign-up to the closed socket."""
+    persona = Persona(talk=(0.02, 0.04))
+    async with Transport(running.target()) as transport:
+        scene = Scene(transport, recorder, persona, Loopback())
+        doors = asyncio.Semaphore(AT_ONCE)
+
+        async def one() -> None:
+            async with doors:
+                user = await VirtualUser.enter(scene, 1)
+                try:
+                    journey = await user.play(recorder.now(), lambda: None)
+                finally:
+                    await user.close()
+            assert journey.matched
+
+        gc.collect()
+        before = time.process_time()
+        await asyncio.gather(*(one() for _ in range(USERS)))
+        return (time.process_time() - before) / USERS
+
+
+async def in_turns(folder: Path) -> tuple[list[float], list[float], list[Path]]:
+    """CPU seconds by journey without a record, with a journal, and the histories; the first of each only warms up."""
+    without, recorded, histories = [], [], []
+    async with calibrated(QUICK, folder) as running:
+        for n in range(ROUNDS + 1):
+            without.append(await journeys(running, NoRecorder()))
+            path = folder / f"history.{n}.ndjson"
+            with Journal(path) as journal:
+                recorded.append(await journeys(running, Recorder(journal, process="t.swarm.0")))
+            histories.append(path)
+    return without[1:], recorded[1:], histories[1:]
+
+
+def judging(histories: list[Path], into: Path) -> tuple[float, float]:
+    """CPU seconds by journey to read and judge the histories as one and make its figures; and its ops by journey."""
+    merge_histories(histories, into)
+    before = time.process_time()
+    ops = read_history(into)
+    judged = judge(ops, Budgets())
+    figures(ops, judged, "t")
+    took = time.process_time() - before
+    assert judged.violations == {}
+    return took / (USERS * len(histories)), len(ops) / (USERS * len(histories))
+
+
+def test_recording_and_judging(benchmark: Any, tmp_path: Path) -> None:
+    """Both together take at most 15 % of what a journey takes."""
+    without, recorded, histories = benchmark.pedantic(lambda: uvloop.run(in_turns(tmp_path)), rounds=1)
+    bare, record = median(without), median(a - b for a, b in zip(recorded, without, strict=True))
+    judged, ops = judging(histories, tmp_path / "history.ndjson")
+    whole = bare + record + judged
+    told = {
+        "journey_ms": bare * 1000, "recording_ms": record * 1000, "judging_ms": judged * 1000, "ops": ops,
+        "recording_share": record / whole, "judging_share": judged / whole,
+    }  # fmt: skip
+    benchmark.extra_info.update(told)
+    print({name: round(value, 3) for name, value in told.items()})  # noqa: T201 — shown with -s
+    assert told["recording_share"] + told["judging_share"] <= MOST
