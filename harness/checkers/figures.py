@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.checkers.afterwards import looked_afterwards, told_by_rows
 from harness.checkers.connections import connections_of
 from harness.checkers.encounters import encounters_of, needs_of, unmet
 from harness.checkers.generator import GENERATOR_LOST, health_of
@@ -92,7 +93,8 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
         for finding in result.findings
         for session in finding.sessions
     }
-    measured = _measure(swarm or ops, wrong)
+    afterwards = looked_afterwards(ops)
+    measured = _measure(told_by_rows(swarm or ops) if afterwards else swarm or ops, wrong)
     health = health_of(swarm or ops, budgets)
     closed = health is not None and health.model == "closed"
     upkeep = upkeep_of(swarm or ops)
@@ -121,7 +123,7 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
         unmatched_users=judgement.unmatched_users,
         join_ms=spread_ms([end - start for start, end in measured.joins]),
         join_to_match_ms=spread_ms(measured.waits),
-        both_notified_ms=spread_ms([end - start for start, end in measured.both_notified]),
+        both_notified_ms=spread_ms([end - start for start, end in ([] if afterwards else measured.both_notified)]),
         mean_wait_ms=waits.mean,
         ideal_wait_ms=waits.ideal,
         ideal_excess_ms=waits.excess,

@@ -8,10 +8,8 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import aiohttp
-
 from harness.client.dialect import Account, CallBroke, CallRefused, Credentials, Identity, NotAdmitted, NotReached
-from harness.client.http import call
+from harness.client.http import Http, call
 from harness.errors import Trouble
 from harness.protocol.malformed import Malformed
 from harness.protocol.token import claims_of, sign_hs256, user_claims
@@ -29,7 +27,7 @@ _API_VERSION = "2024-01-01"
 class Accounts:
     """Signs users in at one target (PROTOCOL 3)."""
 
-    def __init__(self, target: Target, http: aiohttp.ClientSession) -> None:
+    def __init__(self, target: Target, http: Http) -> None:
         self._target = target
         self._http = http
         self._listed: Iterator[tuple[str, str]] = iter(target.identities.users)

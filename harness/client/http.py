@@ -11,6 +11,7 @@ import orjson
 from yarl import URL
 
 from harness.client.dialect import CallBroke, CallRefused
+from harness.client.lean import LeanHttp, Malformed
 from harness.protocol.retry import retry_after
 
 KEEPALIVE = 4.0
@@ -40,9 +41,11 @@ def new_session(timeout: float) -> aiohttp.ClientSession:
     )
 
 
-async def call(
-    session: aiohttp.ClientSession, method: str, url: str, headers: dict[str, str], body: Any = None
-) -> Answer:
+Http = aiohttp.ClientSession | LeanHttp
+"""What requests go through: a full client, or one for loads of little requests."""
+
+
+async def call(session: Http, method: str, url: str, headers: dict[str, str], body: Any = None) -> Answer:
     """Sends one request, with `body` as JSON.
 
     Raises:
@@ -54,16 +57,26 @@ async def call(
         data = orjson.dumps(body)
         headers = {**headers, "Content-Type": "application/json"}
     try:
-        async with session.request(
-            method, URL(url, encoded=True), headers=headers, data=data, allow_redirects=False
-        ) as response:
-            raw = await response.read()
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        status, asked_to_wait, kind, raw = await _exchanged(session, method, url, headers, data)
+    except (aiohttp.ClientError, TimeoutError, OSError, Malformed) as error:
         raise CallBroke(_describe(error), error) from error
-    if not 200 <= response.status < 300:
-        wait = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
-        raise CallRefused(response.status, _detail(raw), wait)
-    return Answer(response.status, _parse(raw, response.content_type))
+    if not 200 <= status < 300:
+        raise CallRefused(status, _detail(raw), retry_after(asked_to_wait, datetime.now(UTC)))
+    return Answer(status, _parse(raw, kind))
+
+
+async def _exchanged(
+    session: Http, method: str, url: str, headers: dict[str, str], data: bytes | None
+) -> tuple[int, str | None, str, bytes]:
+    """Status, Retry-After, type and body of the answer."""
+    if isinstance(session, LeanHttp):
+        answer = await session.request(method, url, headers, data)
+        return answer.status, answer.headers.get("retry-after"), answer.headers.get("content-type", ""), answer.body
+    async with session.request(
+        method, URL(url, encoded=True), headers=headers, data=data, allow_redirects=False
+    ) as response:
+        raw = await response.read()
+    return response.status, response.headers.get("Retry-After"), response.content_type, raw
 
 
 def _parse(raw: bytes, content_type: str) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import aiohttp
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from harness.client.dialect import CallBroke, CallRefused
-from harness.client.http import Answer, NotJson, call
+from harness.client.http import Answer, Http, NotJson, call
 from harness.errors import Trouble
 from harness.target import Target
 
@@ -16,7 +15,7 @@ _CHECK_URL = "check that it runs, and the URL in the target file"
 _CHECK_KEY = "put the project's own anon key into the target file (anon_key)"
 
 
-async def probe(target: Target, http: aiohttp.ClientSession, socket_url: str) -> None:
+async def probe(target: Target, http: Http, socket_url: str) -> None:
     """Asks REST, the matching API and (where the target offers push) Realtime one harmless question each.
 
     Raises:
@@ -28,7 +27,7 @@ async def probe(target: Target, http: aiohttp.ClientSession, socket_url: str) ->
         await _realtime(target, socket_url)
 
 
-async def _rest(target: Target, http: aiohttp.ClientSession) -> None:
+async def _rest(target: Target, http: Http) -> None:
     url = f"{target.supabase_url}/rest/v1/chat_sessions?select=id&limit=1"
     headers = {"apikey": target.anon_key, "Authorization": f"Bearer {target.anon_key}", "accept-profile": "public"}
     try:
@@ -49,7 +48,7 @@ async def _rest(target: Target, http: aiohttp.ClientSession) -> None:
         raise Trouble(f"the target {target.name} is not well ({answer})", "look at its log, and try again")
 
 
-async def _matching(target: Target, http: aiohttp.ClientSession) -> None:
+async def _matching(target: Target, http: Http) -> None:
     """A join without a user: it must be refused as unauthorised, and so it changes nothing."""
     url = f"{target.api_url}/matching/join"
     try:

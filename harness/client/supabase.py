@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import aiohttp
-
 from harness.client.auth import Accounts
 from harness.client.dialect import (
     Account,
@@ -20,7 +18,7 @@ from harness.client.dialect import (
     Listener,
     Watch,
 )  # fmt: skip
-from harness.client.http import Answer, call
+from harness.client.http import Answer, Http, call
 from harness.client.reachability import probe
 from harness.client.realtime import Socket, Subscription
 from harness.protocol.changes import Change, MessageSeen, SessionSeen, match_of, message_of, session_of, status_of
@@ -49,7 +47,7 @@ T = TypeVar("T")
 class SupabaseDialect:
     """All users of one target in this process, over one HTTP session."""
 
-    def __init__(self, target: Target, http: aiohttp.ClientSession, vsn: Vsn = "1.0.0") -> None:
+    def __init__(self, target: Target, http: Http, vsn: Vsn = "1.0.0") -> None:
         self._target = target
         self._http = http
         self._vsn: Vsn = vsn

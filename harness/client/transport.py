@@ -5,10 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-import aiohttp
-
 from harness.client.dialect import Dialect
-from harness.client.http import new_session
+from harness.client.http import Http, new_session
+from harness.client.lean import LeanHttp
 from harness.client.supabase import SupabaseDialect
 from harness.protocol.phoenix import Vsn
 from harness.target import Target
@@ -23,14 +22,16 @@ class Transport:
     Args:
         target: the deployment.
         timeout: seconds that one HTTP call may take in all.
+        lean: by the small client, for users without sockets who come by thousands a second.
         vsn: the frame version of the sockets; the deployed application's client speaks 1.0.0, newer ones 2.0.0.
     """
 
-    def __init__(self, target: Target, *, timeout: float = 10.0, vsn: Vsn = "1.0.0") -> None:
+    def __init__(self, target: Target, *, timeout: float = 10.0, vsn: Vsn = "1.0.0", lean: bool = False) -> None:
         self.target = target
+        self._lean = lean
         self._timeout = timeout
         self._vsn: Vsn = vsn
-        self._http: aiohttp.ClientSession | None = None
+        self._http: Http | None = None
         self._dialect: Dialect | None = None
 
     @property
@@ -41,7 +42,7 @@ class Transport:
         return self._dialect
 
     async def __aenter__(self) -> Self:
-        self._http = new_session(self._timeout)
+        self._http = LeanHttp(self._timeout) if self._lean else new_session(self._timeout)
         self._dialect = DIALECTS[self.target.dialect](self.target, self._http, self._vsn)
         return self
 

@@ -53,6 +53,7 @@ class Op:
     - connect: `{id, role, stage, path, times}`, and `{network, nat, turn}` where the user lives and what arm he is in
     - mix: `{name, shares}`, what the kinds of NAT were drawn from; relay: `{turn, bytes}`, what the relays carried
     - generator: what a load generator noted of itself so far (`harness.checkers.generator`)
+    - born: `{session}` at the moment when the database's row was made; no user
     - drain: `{}` from the last arrival to the end of waiting; fault: `{kind}` until it is over
 
     where `session` is `{id, user1, user2, status, offerer}`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,6 +62,7 @@ async def deployment(
     time: Time = "real",
     queue_ttl: float | None = None,
     settings: dict[str, object] | None = None,
+    ended: Callable[[str], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Deployment]:
     """Starts an engine on a throw-away database of the cluster and stops it at the end.
 
@@ -72,16 +73,17 @@ async def deployment(
         time: `scaled` gives a short queue TTL and short grace periods, and says so in the target's budgets.
         queue_ttl: seconds; overrides the TTL of either time.
         settings: further settings of the server.
+        ended: is given the database's URL when the server has ended, and before the database is dropped.
 
     Raises:
         Trouble: the cluster is out of reach or unfit, or the server does not start, or it ended before the block did.
     """
     own = {"jwt_secret": secrets.token_hex(32), "jwt_issuer": _ISSUER, **(settings or {})}
-    async with (
-        throwaway_database(cluster.url) as database_url,
-        given_database(engine, database_url, log, time=time, queue_ttl=queue_ttl, settings=own) as deployed,
-    ):
-        yield _with_rows(deployed)
+    async with throwaway_database(cluster.url) as database_url:
+        async with given_database(engine, database_url, log, time=time, queue_ttl=queue_ttl, settings=own) as deployed:
+            yield _with_rows(deployed)
+        if ended is not None:
+            await ended(database_url)
 
 
 @asynccontextmanager

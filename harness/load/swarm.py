@@ -17,6 +17,7 @@ from pathlib import Path
 
 from harness.errors import Trouble
 from harness.load.arrivals import Schedule, schedule
+from harness.load.joins import SCENARIO, run_joins
 from harness.load.settings import SwarmSettings
 from harness.load.telling import Tally, Told, read_told
 from harness.target import Target, dump_target
@@ -52,6 +53,8 @@ class SwarmPlan:
     patience: float | None = None
     rounds: int | None = None
     """How often a user searches, at most; None: as the persona says."""
+    leave_behind: bool = False
+    """`joins`: users who still wait at the end do not leave; the target is thrown away after the run."""
     at_once: int | None = None
     """How many users can be under way at the same time, from sign-up to goodbye; None: all of them."""
 
@@ -118,6 +121,8 @@ async def run_swarm(
         raise Trouble("nobody is due within that time", "give the swarm a longer duration")
     if plan.processes < 1:
         raise Trouble(f"{plan.processes} processes cannot carry a swarm", "use at least one")
+    if plan.scenario == SCENARIO:
+        return await _run_joins(plan, due, target, folder / f"history.{name}.0.ndjson", progress)
     target_file = _write_target(target, folder / f"target.{name}.toml")
     state = _Watched(SwarmProgress(0 if due.closed else len(due.arrivals)), progress, closed=due.closed is not None)
     settings = SwarmSettings(
@@ -138,6 +143,23 @@ async def run_swarm(
     return SwarmResult(
         _histories(folder, name), done.offered, done.started, done.offered - done.started, status, done.latest
     )
+
+
+async def _run_joins(
+    plan: SwarmPlan, due: Schedule, target: Target, history: Path, progress: Callable[[SwarmProgress], None]
+) -> SwarmResult:
+    """Plays the scenario `joins` in this process. Raises Trouble as `run_joins`, and where it is told to be several."""
+    if plan.processes > 1:
+        raise Trouble(f"{SCENARIO} is played by one process", "leave --processes out")
+
+    def told(tally: Tally) -> None:
+        counted = ("started", "dropped", "matched", "unmatched", "finished", "latest")
+        progress(SwarmProgress(tally.offered, **{name: getattr(tally, name) for name in counted}))
+
+    tally = await run_joins(
+        due, target, history, seed=plan.seed, drain=plan.drain, leave=not plan.leave_behind, told=told
+    )
+    return SwarmResult([history], tally.offered, tally.started, tally.offered - tally.started, 0, tally.latest)
 
 
 def schedule_of(plan: SwarmPlan) -> Schedule:

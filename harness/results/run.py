@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from harness.results.ceiling import Ceiling
 from harness.results.claims import ClaimRow
 from harness.results.connections import Connections
+from harness.results.costs import Costs
 from harness.results.finding import Finding, Verdict
 from harness.results.fingerprint import Fingerprint
 from harness.results.generator import GeneratorHealth
@@ -141,6 +143,10 @@ class TargetFigures(_Model):
     """How those did who made the load; None where nobody noted it."""
     joining: JoinRate | None = None
     """Joins as fast as they are answered; None where that was not measured."""
+    costs: Costs | None = None
+    """What a correct match cost; None where nobody counted."""
+    ceiling: Ceiling | None = None
+    """Where it was sought. Then all other figures are those of the last step that held, or of the lowest."""
     duration: float = 0.0
     """Seconds from the first join to the last new match."""
     timeline: Timeline = Timeline()
