@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from harness.cli.progress import Progress
 from harness.cli.require import required
 from harness.cli.running import together
 from harness.cli.suite import results_file, run_suite, suite_of
-from harness.cli.swarm import settings_of, swarm_part
+from harness.cli.swarm import settings_of, swarm_part, with_costs
 from harness.cli.targets import BUILT_IN, Opened, Time, write_target
 from harness.results.fingerprint import take_fingerprint
 from harness.results.joining import JoinRate
@@ -28,6 +28,7 @@ from harness.results.store import RunFolder
 from harness.target import Budgets
 
 if TYPE_CHECKING:
+    from harness.lab.costs import CostMeter
     from harness.lab.postgres import Cluster
     from harness.load.swarm import SwarmPlan
 
@@ -69,6 +70,7 @@ class _Aside:
 
     dropped: dict[str, int] = field(default_factory=dict)
     joining: dict[str, JoinRate] = field(default_factory=dict)
+    meters: dict[str, CostMeter] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,18 @@ class _Bench:
 
     @asynccontextmanager
     async def deployed(
-        self, engine: str, part: str, time: Time, settings: dict[str, object] | None = None
+        self,
+        engine: str,
+        part: str,
+        time: Time,
+        settings: dict[str, object] | None = None,
+        ended: Callable[[str], Awaitable[None]] | None = None,
     ) -> AsyncIterator[Opened]:
         """A fresh deployment for one part: nobody is left in its queue from the part before."""
         from harness.lab.deployment import deployment
 
         log = self.folder.logs / f"server-{engine}-{part}.log"
-        async with deployment(engine, self.cluster, log, time=time, settings=settings) as there:
+        async with deployment(engine, self.cluster, log, time=time, settings=settings, ended=ended) as there:
             yield Opened(there.target, write_target(there.target, self.folder))
 
     async def conformance(self, engine: str) -> None:
@@ -98,8 +105,13 @@ class _Bench:
 
     async def swarm(self, engine: str, plan: SwarmPlan) -> None:
         """Sends the swarm to an engine."""
-        async with self.deployed(engine, "swarm", "real") as there:
+        from harness.lab.costs import CostMeter
+
+        meter = self.aside.meters[engine] = CostMeter()
+        async with self.deployed(engine, "swarm", "real", ended=meter.end) as there:
+            await meter.begin(there.target)
             result = await swarm_part(plan, there, self.folder, self.progress)
+            await meter.stop(there.target)
             self.aside.dropped[engine] = result.dropped
 
     async def joins(self, engine: str, count: int) -> None:
@@ -184,7 +196,7 @@ def _concluded(folder: RunFolder, aside: _Aside, require: Sequence[str], *, inte
 
 def _finished(target: TargetFigures, aside: _Aside) -> TargetFigures:
     told = {"arrivals_dropped": aside.dropped.get(target.name, 0), "joining": aside.joining.get(target.name)}
-    return with_expectations(target).model_copy(update=told)
+    return with_costs(with_expectations(target).model_copy(update=told), aside.meters)
 
 
 def _require(modules: tuple[str, ...]) -> None:

@@ -14,7 +14,7 @@ from harness.errors import Trouble
 from harness.history.journal import merge_histories, read_history
 from harness.history.op import Op
 from harness.results.fingerprint import take_fingerprint
-from harness.results.run import BenchRun, ConformSetRun, JudgeRun
+from harness.results.run import BenchRun, ConformSetRun, JudgeRun, TargetFigures
 from harness.results.store import StoredRun, load_run
 from harness.target import load_target
 
@@ -35,6 +35,7 @@ def judge(histories: Sequence[Path], json: str, verbose: int, target: Path | Non
         say(f"judged by the budgets of {run.kind} run {file.parent}")
     terms = Terms.of_run(run) if run is not None else _terms_of(target)
     targets = judged(ops, terms)
+    targets = tuple(_counted_before(target, run) for target in targets)
     interrupted = run is not None and run.interrupted
     if isinstance(run, BenchRun):
         targets = tuple(with_expectations(target) for target in targets)
@@ -79,6 +80,12 @@ def read_together(files: Sequence[Path]) -> list[Op]:
         merged = Path(folder) / "history.ndjson"
         merge_histories(files, merged)
         return read_history(merged)
+
+
+def _counted_before(target: TargetFigures, run: StoredRun | None) -> TargetFigures:
+    """The figures with what was counted beside the history, and cannot be counted again."""
+    before = next((one for one in getattr(run, "targets", ()) if one.name == target.name), None)
+    return target if before is None else target.model_copy(update={"costs": before.costs})
 
 
 def _run_of(history: Path) -> StoredRun | None:

@@ -133,14 +133,14 @@ def swarm(
     users: Annotated[
         int | None, typer.Option(min=1, help="At most so many arrive; 200 where nothing else ends the arrivals.")
     ] = None,
-    rate: Annotated[float, typer.Option(min=0.001, help="Users per second, where the schedule names no rate.")] = 20.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Users per second, where the schedule names no rate: 20 unless said."),
+    ] = None,
     duration: Annotated[
         float | None, typer.Option(min=0.001, metavar="SECONDS", help="Nobody is due after so many seconds.")
     ] = None,
-    at_once: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="USERS", help="So much room: who is due and finds none is late, or dropped."),
-    ] = None,
+    at_once: options.AtOnce = None,
     talk: Annotated[
         str, typer.Option(metavar="MIN:MAX", help="Seconds from the match to hanging up; as the scenario says.")
     ] = "",
@@ -154,6 +154,7 @@ def swarm(
         float | None, typer.Option(min=0, max=1, help="Share of the sessions with real WebRTC peers; the scenario's.")
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Load generators, about one for each core to spare.")] = 1,
+    find_ceiling: options.FindCeiling = False,
     time: Annotated[
         str, typer.Option(metavar="scaled|real", help="Short or real waits of a built-in target: real unless said.")
     ] = "",
@@ -172,14 +173,23 @@ def swarm(
     little was seen, the run was interrupted, or the generator could not keep up); 3 trouble of our own; the worst of
     all targets.
     """
-    from harness.cli.swarm import planned
+    from harness.cli.ceiling import FEWEST, FIRST
+    from harness.cli.ceiling import find_ceiling as climb
+    from harness.cli.swarm import loop_for, planned
     from harness.cli.swarm import swarm as verb
 
+    if find_ceiling:
+        arrivals, users = arrivals or "constant", users or FEWEST
     plan = planned(
-        scenario, users, arrivals=arrivals, closed=closed, rate=rate, duration=duration, seed=seed, at_once=at_once,
-        talk=talk, patience=patience, rounds=rounds, processes=processes, peer_share=peer_share,
+        scenario, users, arrivals=arrivals, closed=closed, rate=rate or (FIRST if find_ceiling else 20.0),
+        duration=duration, seed=seed, at_once=at_once, talk=talk, patience=patience, rounds=rounds,
+        processes=processes, peer_share=peer_share,
     )  # fmt: skip
-    return run(verb(plan, targets, time, database_url, results, json, html, verbose, require or ()))
+    if find_ceiling:
+        return run(climb(plan, targets, database_url, results, json, html, verbose, require or ()), loop=loop_for(plan))
+    return run(
+        verb(plan, targets, time, database_url, results, json, html, verbose, require or ()), loop=loop_for(plan)
+    )
 
 
 @app.command()

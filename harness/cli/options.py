@@ -35,6 +35,18 @@ Require = Annotated[
         "'violations==0'. Names: docs/swarms.md.",
     ),
 ]
+AtOnce = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="USERS", help="So much room: who is due and finds none is late, or dropped."),
+]
+FindCeiling = Annotated[
+    bool,
+    typer.Option(
+        "--find-ceiling",
+        help="Step up until a budget, a threshold or a requirement breaks: from --rate (5) on, each step --duration "
+        "(8) seconds long and of --users (100) at least. Tells the last step that held, and what broke first.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="The seed of everything that is drawn by lot.")]
 
 DEFAULT_SEED = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,14 @@ def checked(name: str, *, time: str = "", database_url: str = "") -> Target | No
 
 @asynccontextmanager
 async def opened(
-    name: str, folder: RunFolder, progress: Progress, *, time: Time, database_url: str = "", whole: bool = False
+    name: str,
+    folder: RunFolder,
+    progress: Progress,
+    *,
+    time: Time,
+    database_url: str = "",
+    whole: bool = False,
+    ended: Callable[[str], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Opened]:
     """Starts a built-in target, with its logs in the run's folder, or reads a target file.
 
@@ -61,6 +68,7 @@ async def opened(
         database_url: for built-in targets; empty starts an embedded PostgreSQL.
         whole: as the suite wants a built-in one: with a plan's ceilings, a `crash` command, and a relay where the
             machine has coturn.
+        ended: is given the URL of the target's database, where there is one, when all is over and it is still there.
 
     Raises:
         Trouble: no such target, a bad file, a deployment that does not start, or an option that does not fit.
@@ -68,6 +76,8 @@ async def opened(
     given = checked(name, database_url=database_url)
     if given is not None:
         yield Opened(given, Path(name))
+        if ended is not None and given.capabilities.database_url:
+            await ended(given.capabilities.database_url)
         return
     from harness.lab.crash import crashable
     from harness.lab.deployment import deployment, running_cluster
@@ -79,7 +89,7 @@ async def opened(
             )
             settings = await _whole(stack, name, folder, time) if whole else {}
             deployed = await stack.enter_async_context(
-                deployment(name, cluster, folder.logs / f"server-{name}.log", time=time, settings=settings)
+                deployment(name, cluster, folder.logs / f"server-{name}.log", time=time, settings=settings, ended=ended)
             )
             if whole:
                 deployed = await stack.enter_async_context(crashable(deployed))

@@ -14,6 +14,7 @@ from typing import Any
 import altair as alt
 import vl_convert as vlc
 
+from harness.report.ceiling import in_order
 from harness.results.run import TargetFigures
 
 INK, MUTED, GRID = "#010101", "#020202", "#030303"
@@ -27,7 +28,7 @@ _WIDTHS = (WIDE, NARROW)
 BARS = 60
 """Steps that a chart over time shows at most."""
 
-Drawing = alt.Chart | alt.FacetChart
+Drawing = alt.Chart | alt.FacetChart | alt.VConcatChart
 Rows = list[dict[str, Any]]
 
 
@@ -88,6 +89,41 @@ def _quantiles(targets: Sequence[TargetFigures]) -> Rows:
         for target in targets
         for point in target.join_to_match_quantiles
     ]
+
+
+def _steps(targets: Sequence[TargetFigures]) -> Rows:
+    return [
+        {
+            "target": target.name, "x": step.users_per_s, "held": step.verdict == "held",
+            "y": max(step.correct_matches_per_s, 0.1),
+            "z": max(step.join_to_match_p99_ms or step.join_p99_ms or 0.1, 0.1),
+        }
+        for target in targets if target.ceiling is not None
+        for step in in_order(target.ceiling.steps)
+    ]  # fmt: skip
+
+
+def _ceiling_curve(rows: Rows, names: list[str], width: int) -> alt.VConcatChart:
+    """Matches above and waits below, over the same rates; a step that did not hold is a hollow point."""
+    panels = [_over_rates(rows, names, width, *panel) for panel in (("y", "correct matches/s"), ("z", "p99, ms"))]
+    stacked: alt.VConcatChart = alt.vconcat(*panels, spacing=12)
+    return stacked
+
+
+def _over_rates(rows: Rows, names: list[str], width: int, field: str, title: str) -> alt.LayerChart:
+    log = alt.Scale(type="log")
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("x:Q", title="users per s (logarithmic)", scale=log, axis=alt.Axis(tickCount=5)),
+        y=alt.Y(f"{field}:Q", title=title, scale=log, axis=alt.Axis(tickCount=4)),
+        color=_colour(names),
+    )
+    hollow = alt.condition("datum.held", alt.value(1), alt.value(0))
+    points = base.mark_point(size=45, strokeWidth=1.5, filled=False) + base.mark_point(size=45, filled=True).encode(
+        opacity=hollow
+    )
+    line = base.mark_line(strokeWidth=1.5)
+    layered: alt.LayerChart = (line + points).properties(width=width - 60, height=round(90 + width / 12))
+    return layered
 
 
 def _rate_bars(rows: Rows, names: list[str], width: int) -> alt.FacetChart:
@@ -164,5 +200,12 @@ _Kind = tuple[str, str, str, Callable[[Sequence[TargetFigures]], Rows], Callable
 _KINDS: tuple[_Kind, ...] = (
     ("matches", "Matches over time", "New matches per second, from the first join on.", _rates, _rate_bars),
     ("latency", "From join to match", "How many of the matched users knew of it within a time.", _quantiles, _curve),
+    (
+        "ceiling",
+        "Up to the ceiling",
+        "What came of each step; filled points held, hollow ones did not.",
+        _steps,
+        _ceiling_curve,
+    ),
     ("waiting", "Users waiting", "Users who joined and have not yet seen a match.", _waiting, _waiting_bars),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from harness.report.ceiling import HEAD, ceiling_views
 from harness.report.charts import NARROW, figures
 from harness.report.claims import seen
 from harness.report.conformance import anchor, conformance_report
@@ -31,8 +32,8 @@ _TITLES = {
     "claims": "What the design document says",
     "ceiling": "The ceiling",
 }  # fmt: skip
-_GOOD = {"valid", "pass", "conformant", "holds"}
-_BAD = {"invalid", "fail", "not-conformant", "broken"}
+_GOOD = {"held", "valid", "pass", "conformant", "holds"}
+_BAD = {"broke", "invalid", "fail", "not-conformant", "broken"}
 _NONE = {"not-verified", "not-applicable", "not testable here"}
 
 _PAGES = Environment(
@@ -56,6 +57,7 @@ def page(run: StoredRun, name: str = "") -> str:
         **_frame(run, name), verdict=run.verdict.value, notes=notes, scenario=scenario_notes(run),
         targets=targets, rows=figure_rows(targets) if targets else [], figures=figures(targets),
         conformance=conformance, requirements=requirement_rows(conformance), findings=findings_of(run),
+        ceilings=ceiling_views(targets), ceiling_head=HEAD,
         views=connections_views(targets), connection_notes=NOTES,
         claims=run.claims if isinstance(run, ClaimsRun) else (), in_words=seen,
     )  # fmt: skip

@@ -90,6 +90,8 @@ def figure_rows(targets: Sequence[TargetFigures]) -> list[Row]:
             "p50 / p95 / p99 / max, in ms",
         ),
         Row("failed pairs", _each(targets, lambda t: _counts(t.pairs.failures_by_stage)), "by the stage that failed"),
+        Row("ceiling", _each(targets, _ceiling), "the last step that held: correct matches/s, at users/s"),
+        Row("cost of a match", _each(targets, _costs), "statements / WAL bytes / dead tuples / frames"),
         Row("joins at full speed", _each(targets, _joining), "32 joiners at once; the same server's no-op POST"),
         Row("polls answered", _each(targets, lambda t: spread_text(t.poll_ms)), "p50 / p95 / p99 / max, in ms"),
         Row("heartbeats answered", _each(targets, _heartbeats), "p50 / p95 / p99 / max, in ms"),
@@ -293,6 +295,24 @@ def _ideal(target: TargetFigures) -> str:
     if target.ideal_excess_ms is None or target.mean_wait_ms is None or target.ideal_wait_ms is None:
         return NOTHING
     return f"{target.ideal_excess_ms:+,.1f} ms ({target.mean_wait_ms:,.1f} of {target.ideal_wait_ms:,.1f})"
+
+
+def _ceiling(target: TargetFigures) -> str:
+    ceiling = target.ceiling
+    if ceiling is None:
+        return NOTHING
+    if ceiling.users_per_s is None:
+        return "no step held"
+    least = "at least " if ceiling.generator_was_limit or ceiling.broke_users_per_s is None else ""
+    return f"{least}{ceiling.correct_matches_per_s or 0.0:,.1f} at {ceiling.users_per_s:,.4g}"
+
+
+def _costs(target: TargetFigures) -> str:
+    costs = target.costs
+    if costs is None:
+        return NOTHING
+    values = (costs.statements, costs.wal_bytes, costs.dead_tuples, costs.frames)
+    return " / ".join(NOTHING if value is None else _number(value) for value in values)
 
 
 def _joining(target: TargetFigures) -> str:

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.report.ceiling import ceiling_table, ceiling_views
 from harness.report.claims import claims_table
 from harness.report.connections import ConnectionsView, Doubt, connections_view, pair_rows
 from harness.report.rows import (
@@ -50,6 +51,8 @@ def summary(run: StoredRun) -> RenderableType:
     targets, conformance = figures_of(run), conformance_of(run)
     if targets:
         parts += [_figures(targets), *_notes(run, targets)]
+    for ceiling in ceiling_views(targets):
+        parts += [ceiling_table(ceiling), Text.assemble((f"{ceiling.name}  ", "bold"), ceiling.sentence)]
     if not isinstance(run, BenchRun):
         parts += [part for target in targets for part in _connections(target)]
     if conformance:

@@ -10,7 +10,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import Trouble
+from harness.results.ceiling import AGREE
 from harness.results.comparable import cautions, comparable
+from harness.results.costs import TOLERANCES
 from harness.results.difference import Difference, paired_difference, percentile, quickest_difference, share_difference
 from harness.results.finding import Verdict
 from harness.results.run import BenchRun, ConformRun, ConformSetRun, TargetFigures
@@ -141,6 +143,8 @@ def _target(base: TargetFigures, new: TargetFigures, tolerance: float) -> Iterat
         yield from _times(base, new, tolerance)
         yield from _rates(base, new, tolerance)
         yield from _shares(base, new)
+        yield from _counters(base, new)
+        yield from _ceilings(base, new)
     elif base.verdict is Verdict.INVALID and new.verdict is Verdict.INVALID:
         yield from _violations(base, new)
 
@@ -208,6 +212,38 @@ def _shares(base: TargetFigures, new: TargetFigures) -> Iterator[Compared]:
     yield from _share(base.name, "unmatched_users of joins", counts, up="worse")
     pairs = [(side.pairs.connected, side.pairs.attempted) for side in (base, new)]
     yield from _share(base.name, "pairs.success_rate", pairs, up="better")
+
+
+def _counters(base: TargetFigures, new: TargetFigures) -> Iterator[Compared]:
+    """Counters of a match, exactly but for the little that even the same load differs by (`TOLERANCES`)."""
+    for name, tolerance in TOLERANCES.items():
+        before, after = (getattr(side.costs, name, None) for side in (base, new))
+        if before is not None and after is not None:
+            allowed = tolerance * before
+            yield _exactly(
+                base.name, f"costs.{name}", before, after, allowed, f"exact within {tolerance:.0%}", up="worse"
+            )
+
+
+def _ceilings(base: TargetFigures, new: TargetFigures) -> Iterator[Compared]:
+    """Correct matches per second of the last steps that held: two of the same target are one rung apart at most."""
+    before, after = (side.ceiling.correct_matches_per_s if side.ceiling else None for side in (base, new))
+    if before is not None and after is not None:
+        figure, allowed = "ceiling.correct_matches_per_s", AGREE * before
+        yield _exactly(base.name, figure, before, after, allowed, f"within {AGREE:.0%}", up="better")
+
+
+def _exactly(
+    target: str, figure: str, base: float, new: float, allowed: float, test: str, *, up: ComparedVerdict
+) -> Compared:
+    difference = new - base
+    verdict: ComparedVerdict = "no difference"
+    if abs(difference) > allowed:
+        verdict = up if difference > 0 else "better" if up == "worse" else "worse"
+    return Compared(
+        target=target, figure=figure, base=base, new=new, difference=round(difference, 4), verdict=verdict, test=test,
+        detail=f"{difference:+,.4g}, {test}",
+    )  # fmt: skip
 
 
 def _violations(base: TargetFigures, new: TargetFigures) -> Iterator[Compared]:

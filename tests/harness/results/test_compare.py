@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from harness.errors import Trouble
+from harness.results.ceiling import Ceiling
 from harness.results.comparable import FIELDS, cautions, comparable
 from harness.results.compare import Compared, Comparison, compare
+from harness.results.costs import Costs
 from harness.results.finding import Verdict
 from harness.results.fingerprint import Fingerprint
 from harness.results.run import (
@@ -120,6 +122,26 @@ def test_what_else_can_be_worse(more: dict[str, Any], figure: str) -> None:
     assert (worse.verdict, row(worse, figure).verdict) == ("worse", "worse")
     assert (better.verdict, row(better, figure).verdict) == ("better", "better")
     assert figure in worse.reason
+
+
+@pytest.mark.parametrize(("statements", "verdict"), [(10.0, "no difference"), (10.4, "no difference"), (11.0, "worse")])
+def test_counters_are_compared_exactly(statements: float, verdict: str) -> None:
+    """But for the tolerance that each has; one that a run lacks is not compared."""
+    base = swarm(costs=Costs(correct_matches=100, statements=10.0, wal_bytes=3000.0))
+    new = swarm(costs=Costs(correct_matches=100, statements=statements, frames=8.0))
+    comparison = compare(base, new)
+    assert row(comparison, "costs.statements").verdict == verdict
+    assert row(comparison, "costs.statements").interval_99 is None
+    assert {one.figure for one in comparison.figures if one.figure.startswith("costs")} == {"costs.statements"}
+    back = row(compare(new, base), "costs.statements").verdict
+    assert back == {"worse": "better"}.get(verdict, verdict)
+
+
+@pytest.mark.parametrize(("new", "verdict"), [(110.0, "no difference"), (116.0, "better"), (80.0, "worse")])
+def test_ceilings_are_compared(new: float, verdict: str) -> None:
+    """Matches at the last step that held: a rung of the grid is no difference."""
+    base, other = (swarm(ceiling=Ceiling(users_per_s=2 * rate, correct_matches_per_s=rate)) for rate in (100.0, new))
+    assert row(compare(base, other), "ceiling.correct_matches_per_s").verdict == verdict
 
 
 def test_figures_of_an_invalid_target_are_void() -> None:
