@@ -16,8 +16,8 @@ from reference_server.settings import Settings
 _REFUSED = "select retry_after from gurukul.refuse_joins(array[$1::uuid], array[1], $2, $3)"
 _ENTER = "select gurukul.enter($1, $2)"
 _PICK = "select * from gurukul.pick($1)"
-_PAIRS = "select * into v_pairs from gurukul.pair_up(v_users, v_modes);"
-_PAIRS_NOBODY = "select * into v_pairs from gurukul.pair_up('{}', '{}');"
+_PAIRS = "v_pairs := gurukul.pair_up(v_users, v_modes);"
+_PAIRS_NOBODY = "v_pairs := gurukul.pair_up('{}', '{}');"
 SQL = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
 
 

@@ -15,4 +15,5 @@ MUTANT = {
 def mutate(server: Mutation) -> None:
     """The reply to the later comer names him, and the row that the earlier one is told of names that one."""
     server.sql("select p.later, p.earlier, p.later, 'active'", "select p.later, p.earlier, p.earlier, 'active'")
+    server.sql("c.partner_id, s.offerer_id,", "c.partner_id, c.user_id,")
     server.sql("p.partner, s.offerer_id,", "p.partner, c.user_id,")

@@ -49,7 +49,7 @@ def mutate(server: Mutation) -> None:
     )
     server.sql("from public.waiting_queue q order by q.user_id for update of q) w;", "from public.waiting_queue q) w;")
     server.sql(
-        "select * into v_pairs from gurukul.pair_up(v_users, v_modes);",
-        "select * into v_pairs from gurukul.pair_up(v_users, v_modes);\n    perform pg_catalog.pg_sleep(0.01);",
+        "v_pairs := gurukul.pair_up(v_users, v_modes);",
+        "v_pairs := gurukul.pair_up(v_users, v_modes);\n    perform pg_catalog.pg_sleep(0.01);",
     )
     server.replace_engine(TwoMatchers)

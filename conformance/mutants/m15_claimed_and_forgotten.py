@@ -15,11 +15,16 @@ MUTANT = {
 def mutate(server: Mutation) -> None:
     """Both entries go; where the later one's id is a multiple of three, no session comes."""
     server.sql(
-        "from unnest(v_pairs.earlier, v_pairs.later) p (earlier, later);",
+        "from unnest(v_pairs.earlier, v_pairs.later) p (earlier, later)\n",
         "from unnest(v_pairs.earlier, v_pairs.later) p (earlier, later)\n"
-        "    where pg_catalog.get_byte(pg_catalog.uuid_send(p.later), 15) % 3 <> 0;\n"
-        "    delete from public.waiting_queue q where q.user_id = any (v_pairs.earlier || v_pairs.later);",
+        "            where pg_catalog.get_byte(pg_catalog.uuid_send(p.later), 15) % 3 <> 0\n",
     )
+    server.sql(
+        "    get diagnostics v_told = row_count;\n",
+        "    get diagnostics v_told = row_count;\n"
+        "    delete from public.waiting_queue q where q.user_id = any (v_pairs.earlier || v_pairs.later);\n",
+    )
+    server.sql("where c.user_id <> all (v_pairs.earlier || v_pairs.later);", "where s.id is null;")
     server.sql(
         "s.id is not null or exists (select 1 from public.waiting_queue q where q.user_id = c.user_id),",
         "exists (select 1 from auth.users u where u.id = c.user_id),",

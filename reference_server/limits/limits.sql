@@ -29,8 +29,8 @@ begin
         returning user_id, moments, admitted
     )
     select c.user_id, c.admitted, extract(epoch from c.moments[1] - v_since)::float8
-    from counted c join unnest(p_users, p_times) a (user_id, times) on a.user_id = c.user_id
-    where c.admitted < a.times;
+    from counted c
+    where c.admitted < p_times[array_position(p_users, c.user_id)];
 end;
 $$;
 

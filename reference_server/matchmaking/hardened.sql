@@ -30,7 +30,6 @@ create table gurukul.session_members (
     user_id     uuid primary key,
     session_id  uuid not null
 );
-create index session_members_session_id on gurukul.session_members (session_id);
 
 -- The members never change; what has ended stays ended, with its first time and its first ender; user1 offers. The role
 -- of the writer tells a client (over REST) from the server and its administrator.
@@ -69,12 +68,13 @@ create trigger guard_new_session before insert on public.chat_sessions
 create function gurukul.book_members() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
-    v_members uuid[] := array(
-        select m.user_id from born b cross join lateral (values (b.user1_id), (b.user2_id)) m (user_id)
-        where b.status = 'active');
+    v_members uuid[];
 begin
-    perform 1 from public.waiting_queue q where q.user_id = any (v_members) order by q.user_id for update;
-    if found then
+    if exists (select 1 from public.waiting_queue) then
+        v_members := array(
+            select m.user_id from born b cross join lateral (values (b.user1_id), (b.user2_id)) m (user_id)
+            where b.status = 'active');
+        perform 1 from public.waiting_queue q where q.user_id = any (v_members) order by q.user_id for update;
         delete from public.waiting_queue q where q.user_id = any (v_members);
     end if;
     insert into gurukul.session_members (user_id, session_id)
@@ -94,7 +94,7 @@ create function gurukul.free_members() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
     delete from gurukul.session_members m using over o
-    where m.session_id = o.id and (tg_op = 'DELETE' or o.status <> 'active');
+    where m.user_id in (o.user1_id, o.user2_id) and m.session_id = o.id and (tg_op = 'DELETE' or o.status <> 'active');
     return null;
 end;
 $$;
@@ -284,8 +284,14 @@ declare
     v_seconds  float8[] := '{}';
     v_users    uuid[];
     v_modes    text[];
+    v_booked   boolean;
+    v_queue    boolean;
+    v_dropped  boolean;
     v_waiting  record;
+    v_stood    uuid[] := '{}';
+    v_since    timestamptz[] := '{}';
     v_pairs    record;
+    v_told     int;
     v_asked    timestamptz := clock_timestamp();
     v_locked   timestamptz;
 begin
@@ -296,55 +302,85 @@ begin
         into v_refused, v_admitted, v_seconds from gurukul.refuse_joins(p_users, p_times, p_limit, p_window) r;
     end if;
 
-    select coalesce(array_agg(c.user_id order by c.place), '{}'), coalesce(array_agg(c.mode order by c.place), '{}')
-    into v_users, v_modes
-    from unnest(p_users, p_modes) with ordinality c (user_id, mode, place)
-    where exists (select 1 from auth.users u where u.id = c.user_id)
-      and not exists (select 1 from unnest(v_refused, v_admitted) r (user_id, admitted)
-                      where r.user_id = c.user_id and r.admitted = 0);
+    -- One look tells what most passes need not do: nobody waits, nobody was dropped, no caller has a session.
+    select coalesce(array_agg(c.user_id), '{}'), coalesce(array_agg(c.mode), '{}'), coalesce(bool_or(c.booked), false),
+           exists (select 1 from public.waiting_queue), exists (select 1 from gurukul.dropped_waiters)
+    into v_users, v_modes, v_booked, v_queue, v_dropped
+    from (select c.user_id, c.mode, m.user_id is not null as booked
+          from unnest(p_users, p_modes) with ordinality c (user_id, mode, place)
+          join auth.users u on u.id = c.user_id
+          left join gurukul.session_members m on m.user_id = c.user_id
+          order by c.place) c;
+    if v_refused <> '{}' then
+        select coalesce(array_agg(c.user_id order by c.place), '{}'), coalesce(array_agg(c.mode order by c.place), '{}')
+        into v_users, v_modes
+        from unnest(v_users, v_modes) with ordinality c (user_id, mode, place)
+        where not exists (select 1 from unnest(v_refused, v_admitted) r (user_id, admitted)
+                          where r.user_id = c.user_id and r.admitted = 0);
+    end if;
 
-    perform gurukul.renew_waiting(v_users, v_modes, p_alive, p_ages);
-    if exists (select 1 from gurukul.dropped_waiters) then
+    if v_queue then
+        perform gurukul.renew_waiting(v_users, v_modes, p_alive, p_ages);
+    end if;
+    if v_dropped then
         delete from gurukul.dropped_waiters d where d.user_id = any (v_users);
     end if;
-    if exists (select 1 from gurukul.session_members m where m.user_id = any (v_users)) then
+    if v_booked then
         perform gurukul.end_sessions(array_agg(m.session_id), array_agg(m.user_id))
         from unnest(p_users, p_keeps) c (user_id, keep)
         join gurukul.session_members m on m.user_id = c.user_id and m.session_id is distinct from c.keep
         where c.user_id = any (v_users);
     end if;
+    if v_queue or v_booked then
+        v_waiting := gurukul.take_waiting();
+        v_stood := v_waiting.users;
+        v_since := v_waiting.since;
+        select v_waiting.users || coalesce(array_agg(c.user_id order by c.place), '{}'),
+               v_waiting.modes || coalesce(array_agg(c.mode order by c.place), '{}')
+        into v_users, v_modes
+        from unnest(v_users, v_modes) with ordinality c (user_id, mode, place)
+        where c.user_id <> all (v_waiting.users)
+          and not exists (select 1 from gurukul.session_members m where m.user_id = c.user_id);
+    end if;
 
-    select * into v_waiting from gurukul.take_waiting();
-    select v_waiting.users || coalesce(array_agg(c.user_id order by c.place), '{}'),
-           v_waiting.modes || coalesce(array_agg(c.mode order by c.place), '{}')
-    into v_users, v_modes
-    from unnest(v_users, v_modes) with ordinality c (user_id, mode, place)
-    where c.user_id <> all (v_waiting.users)
-      and not exists (select 1 from gurukul.session_members m where m.user_id = c.user_id);
-
-    select * into v_pairs from gurukul.pair_up(v_users, v_modes);
+    v_pairs := gurukul.pair_up(v_users, v_modes);
     -- The later comer is user1 and offers, as the caller of find_match is in the document.
-    insert into public.chat_sessions (user1_id, user2_id, offerer_id, status, started_at)
-    select p.later, p.earlier, p.later, 'active', clock_timestamp()
-    from unnest(v_pairs.earlier, v_pairs.later) p (earlier, later);
-    if v_pairs.over is not null and v_pairs.over <> all (v_waiting.users) then
+    return query
+        with born as (
+            insert into public.chat_sessions (user1_id, user2_id, offerer_id, status, started_at)
+            select p.later, p.earlier, p.later, 'active', clock_timestamp()
+            from unnest(v_pairs.earlier, v_pairs.later) p (earlier, later)
+            returning id, user1_id, user2_id, offerer_id
+        )
+        select c.user_id, coalesce(r.admitted, 1), r.retry_after, true, s.id, c.partner_id, s.offerer_id,
+               extract(epoch from v_locked - v_since[array_position(v_stood, c.user_id)])::float8,
+               extract(epoch from v_locked - v_since[array_position(v_stood, c.partner_id)])::float8,
+               extract(epoch from v_locked - v_asked)::float8
+        from born s
+        cross join lateral (values (s.user1_id, s.user2_id), (s.user2_id, s.user1_id)) c (user_id, partner_id)
+        left join unnest(v_refused, v_admitted, v_seconds) r (user_id, admitted, retry_after) on r.user_id = c.user_id
+        where c.user_id = any (p_users);
+    get diagnostics v_told = row_count;
+    if v_pairs.over is not null and v_pairs.over <> all (v_stood) then
         insert into public.waiting_queue (user_id, joined_at, seen_at, match_mode)
         values (v_pairs.over, clock_timestamp(), clock_timestamp(), v_modes[array_position(v_users, v_pairs.over)])
         on conflict (user_id) do update set seen_at = excluded.seen_at, match_mode = excluded.match_mode;
     end if;
-
+    if v_told = cardinality(p_users) then
+        return;
+    end if;
     return query
         select c.user_id, coalesce(r.admitted, 1), r.retry_after,
                s.id is not null or exists (select 1 from public.waiting_queue q where q.user_id = c.user_id),
                s.id, p.partner, s.offerer_id,
-               extract(epoch from v_locked - v_waiting.since[array_position(v_waiting.users, c.user_id)])::float8,
-               extract(epoch from v_locked - v_waiting.since[array_position(v_waiting.users, p.partner)])::float8,
+               extract(epoch from v_locked - v_since[array_position(v_stood, c.user_id)])::float8, null::float8,
                extract(epoch from v_locked - v_asked)::float8
         from unnest(p_users) c (user_id)
         left join unnest(v_refused, v_admitted, v_seconds) r (user_id, admitted, retry_after) on r.user_id = c.user_id
         left join gurukul.session_members m on m.user_id = c.user_id
         left join public.chat_sessions s on s.id = m.session_id
-        cross join lateral (select case when s.user1_id = c.user_id then s.user2_id else s.user1_id end) p (partner);
+        cross join lateral (select case when s.user1_id = c.user_id then s.user2_id else s.user1_id end) p (partner)
+        where c.user_id <> all (v_pairs.earlier || v_pairs.later);
 end;
 $$;
 
