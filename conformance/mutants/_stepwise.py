@@ -13,7 +13,7 @@ from reference_server.matchmaking.hardened import HardenedEngine
 from reference_server.mutation import Mutation
 from reference_server.settings import Settings
 
-_REFUSED = "select retry_after from gurukul.refuse_joins(array[$1::uuid], array[1], $2, $3)"
+_REFUSED = "select retry_after[1] from gurukul.refuse_joins(array[$1::uuid], array[1], $2, $3)"
 _ENTER = "select gurukul.enter($1, $2)"
 _PICK = "select * from gurukul.pick($1)"
 _PAIRS = "v_pairs := gurukul.pair_up(v_users, v_modes);"

@@ -10,27 +10,37 @@ create unlogged table gurukul.recent_joins (
 
 -- Counts joins, p_times[i] of user p_users[i] (each user once), against p_limit in any p_window seconds, and returns
 -- those users of whom not all joins are let through: how many are, and in how many seconds the next one would be.
-create function gurukul.refuse_joins(p_users uuid[], p_times int[], p_limit int, p_window float8)
-returns table (user_id uuid, admitted int, retry_after float8) language plpgsql as $$
+create function gurukul.refuse_joins(
+    p_users uuid[], p_times int[], p_limit int, p_window float8,
+    out users uuid[], out admitted int[], out retry_after float8[]
+) language plpgsql as $$
 #variable_conflict use_column
 declare
     v_now   timestamptz := clock_timestamp();
     v_since timestamptz := v_now - make_interval(secs => p_window);
+    v_new   int;
 begin
-    return query
-    with counted as (
-        insert into gurukul.recent_joins as r (user_id, moments, admitted)
-        select a.user_id, array_fill(v_now, array[least(a.times, p_limit)]), least(a.times, p_limit)
-        from unnest(p_users, p_times) a (user_id, times) order by a.user_id
-        on conflict (user_id) do update set (moments, admitted) = (
-            select w.recent || array_fill(v_now, array[w.free]), w.free
-            from (select k.recent, least(excluded.admitted, p_limit - cardinality(k.recent)) as free
-                  from (select array(select m from unnest(r.moments) m where m > v_since) as recent) k) w)
-        returning user_id, moments, admitted
-    )
-    select c.user_id, c.admitted, extract(epoch from c.moments[1] - v_since)::float8
-    from counted c
-    where c.admitted < p_times[array_position(p_users, c.user_id)];
+    users := '{}';
+    insert into gurukul.recent_joins (user_id, moments, admitted)
+    select a.user_id, array_fill(v_now, array[least(a.times, p_limit)]), least(a.times, p_limit)
+    from unnest(p_users, p_times) a (user_id, times) order by a.user_id
+    on conflict do nothing;
+    get diagnostics v_new = row_count;
+    if v_new = cardinality(p_users) and 1 = all (p_times) then
+        return;  -- as most often: the first joins of all of them
+    end if;
+    perform 1 from gurukul.recent_joins r where r.user_id = any (p_users) order by r.user_id for update;
+    update gurukul.recent_joins r set (moments, admitted) = (
+        select w.recent || array_fill(v_now, array[w.free]), w.free
+        from (select k.recent, least(a.times, p_limit - cardinality(k.recent)) as free
+              from (select array(select m from unnest(r.moments) m where m > v_since) as recent) k) w)
+    from unnest(p_users, p_times) a (user_id, times)
+    where r.user_id = a.user_id and r.moments[1] is distinct from v_now;
+    select coalesce(array_agg(r.user_id), '{}'), array_agg(r.admitted),
+           array_agg(extract(epoch from r.moments[1] - v_since)::float8)
+    into users, admitted, retry_after
+    from unnest(p_users, p_times) a (user_id, times) join gurukul.recent_joins r on r.user_id = a.user_id
+    where r.admitted < a.times;
 end;
 $$;
 

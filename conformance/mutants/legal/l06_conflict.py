@@ -21,7 +21,7 @@ MUTANT = {
 }
 
 
-COUNT = "select retry_after from gurukul.refuse_joins(array[$1::uuid], array[1], $2, $3)"
+COUNT = "select retry_after[1] from gurukul.refuse_joins(array[$1::uuid], array[1], $2, $3)"
 
 
 def mutate(server: Mutation) -> None:

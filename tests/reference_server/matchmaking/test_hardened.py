@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -268,6 +268,61 @@ async def test_a_deleted_user_frees_his_partner(hardened):
     assert await hardened.value("select count(*) from gurukul.session_members") == 0
     await hardened.engine.join(comer, "global")
     assert await hardened.waiting() == [comer]
+
+
+INSERT_BY_SQL = "insert into public.chat_sessions (user1_id, user2_id, status) values ($1, $2, $3)"
+
+
+@pytest.mark.parametrize("status", ["active", "ended"])
+async def test_every_member_has_an_account(hardened, status):
+    """A session by hand with somebody who has no account is refused, whichever member he is and whatever its status."""
+    (user,) = await hardened.users(1)
+    for members in ((user, uuid4()), (uuid4(), user)):
+        with pytest.raises(DatabaseError, match="has no account") as refused:
+            await hardened.execute(INSERT_BY_SQL, *members, status)
+        assert refused.value.sqlstate == "23503"
+    assert await hardened.value("select count(*) from public.chat_sessions") == 0
+
+
+async def test_an_account_keeps_its_id(hardened):
+    """A new id would leave the account's sessions to nobody."""
+    await pair(hardened)
+    with pytest.raises(DatabaseError, match="keeps its id") as refused:
+        await hardened.execute("update auth.users set id = gen_random_uuid()")
+    assert refused.value.sqlstate == "23503"
+
+
+async def test_accounts_that_are_truncated_take_their_sessions_along(hardened):
+    """Without accounts there are no sessions, no bookings and no signals."""
+    await pair(hardened)
+    await hardened.execute("truncate auth.users cascade")
+    for table in ("public.chat_sessions", "gurukul.session_members", "public.messages"):
+        assert await hardened.value(f"select count(*) from {table}") == 0
+
+
+async def test_an_account_is_deleted_after_the_session_that_is_being_made(hardened):
+    """A session and the deletion of its member at the same moment: the deletion waits, sees the session, takes it along."""
+    one, other = await hardened.users(2)
+    async with hardened.database.transaction() as connection:
+        await connection.execute(INSERT_BY_SQL, one, other, "active")
+        deletion = asyncio.create_task(hardened.execute("delete from auth.users where id = $1", other))
+        async with asyncio.timeout(10):
+            while not await hardened.value("select count(*) from pg_locks where not granted"):
+                await asyncio.sleep(0.01)
+        assert not deletion.done()
+    await deletion
+    assert await hardened.value("select count(*) from public.chat_sessions") == 0
+    assert await hardened.value("select count(*) from gurukul.session_members") == 0
+
+
+async def test_accounts_are_not_deleted_by_an_old_snapshot(hardened):
+    """It would not show the sessions that have come since: the deletion is refused, and takes nothing."""
+    await pair(hardened)
+    with pytest.raises(DatabaseError, match="read committed"):
+        async with hardened.database.transaction() as connection:
+            await connection.execute("set transaction isolation level repeatable read")
+            await connection.execute("delete from auth.users")
+    assert await hardened.value("select count(*) from public.chat_sessions") == 1
 
 
 async def test_a_client_can_move_neither_place_nor_life(hardened):
