@@ -19,7 +19,8 @@ def match_found(realtime: Broadcaster) -> Announce:
     """Announces matches as the deployed application does."""
 
     def announce(session: UUID, one: UUID, other: UUID) -> None:
+        told = str(session)
         for user in (one, other):
-            realtime.broadcast("matching", "match_found", {"sessionId": str(session), "userId": str(user)})
+            realtime.broadcast("matching", "match_found", {"sessionId": told, "userId": str(user)})
 
     return announce

@@ -131,31 +131,23 @@ class HardenedEngine:
         rows = await self._match(joins)
         now = time.perf_counter()
         self.observer.batch(len(joins), now - began, rows[0]["lock_wait"])
-        for row in rows:
-            join, session = by_user[row["user_id"]], row["session_id"]
-            if session is not None and session != join.keep and row["admitted"] > 0:
-                self._measure(join, row, now, alone=row["partner_id"] not in by_user)
+        for user, admitted, retry_after, queued, session, partner, offerer, waited, partner_waited, _ in rows:
+            join = by_user[user]
+            if retry_after is not None:
+                join.admitted = admitted
+                join.refusal = self._limit.refuse(user, retry_after)
+            if session is not None and session != join.keep and admitted > 0:
+                # Who stood in the queue has waited since he came there; a partner who joins, too, is told of himself.
+                self.observer.matched(now - join.since if waited is None else waited)
+                if partner_waited is not None and partner not in by_user:
+                    self.observer.matched(partner_waited)
                 if session not in told:
                     told.add(session)
-                    self.announce(session, join.user, row["partner_id"])
-            self._answer(join, row)
-
-    def _measure(self, join: PendingJoin, row: Record, now: float, *, alone: bool) -> None:
-        """How long the members of a new session waited: who stood in the queue before, since he came there."""
-        waited = row["waited"]
-        self.observer.matched(now - join.since if waited is None else waited)
-        if alone and row["partner_waited"] is not None:
-            self.observer.matched(row["partner_waited"])
-
-    def _answer(self, join: PendingJoin, row: Record) -> None:
-        seconds = row["retry_after"]
-        if seconds is not None:
-            join.admitted = row["admitted"]
-            join.refusal = self._limit.refuse(join.user, seconds)
-        if row["queued"] or join.refusal is not None:
-            join.answer(_match_of(row))
-        else:
-            join.fail(NoSuchUser(join.user))
+                    self.announce(session, user, partner)
+            if queued or join.refusal is not None:
+                join.answer(None if session is None else Match(session, partner, offerer))
+            else:
+                join.fail(NoSuchUser(user))
 
     async def _match(self, joins: list[PendingJoin]) -> list[Record]:
         """One pass; repeated when somebody else's write came between. The signs of life stay here until it commits."""

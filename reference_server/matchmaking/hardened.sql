@@ -64,9 +64,9 @@ create trigger guard_session before update on public.chat_sessions
 create trigger guard_new_session before insert on public.chat_sessions
     for each row when (new.offerer_id is null) execute function gurukul.guard_session();
 
--- Every member has an account. A foreign key asks this for each row and each column by itself, a fifth of what a join costs;
--- here one question asks it for all rows of a statement (book_members), and locks the accounts as a key does. What a key
--- does when an account goes is done by triggers.
+-- Every member has an account. A foreign key asks this for each row and each column by itself, a fifth of what a join
+-- costs; here one question asks it for all rows of a statement (book_members), and locks the accounts as a key does.
+-- What a key does when an account goes is done by triggers.
 alter table public.chat_sessions
     drop constraint chat_sessions_user1_id_fkey,
     drop constraint chat_sessions_user2_id_fkey;
@@ -311,8 +311,8 @@ $$;
 -- One row for each caller. `retry_after` (else null) says that `admitted` joins of his are let through (at 0 nothing has
 -- happened to him) and in how many seconds the next one would be; `queued` is false for one that has no account, the
 -- rest is null for one that waits. `waited` and `partner_waited` say for how many seconds caller and partner have stood in
--- the queue (null: not before this pass), `lock_wait` for how many the pass waited for the lock. The plans must not depend on how small the tables were when they were made: hence the
--- planner's settings.
+-- the queue (null: not before this pass), `lock_wait` for how many the pass waited for the lock. The plans must not
+-- depend on how small the tables were when they were made: hence the planner's settings.
 create function gurukul.match_waiting(
     p_users uuid[], p_modes text[], p_keeps uuid[], p_alive uuid[], p_ages float8[],
     p_times int[] default '{}', p_limit int default 0, p_window float8 default 60

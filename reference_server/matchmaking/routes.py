@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -19,7 +20,7 @@ from reference_server.sessions.liveness import Liveness
 from reference_server.web.body import BadBody, read_json
 from reference_server.web.caller import bearer_token, cookie_token
 from reference_server.web.errors import Json, unavailable
-from reference_server.web.lean import Lean
+from reference_server.web.lean import Lean, Written
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class MatchingApi:
             self._joined("failed")
             return Json({"error": "Failed to join queue"}, 500)
         self._joined("waiting" if match is None else "matched")
-        return Json({"message": "Joined queue successfully"} | _match_part(match))
+        return Written(orjson.dumps({"message": "Joined queue successfully", **_match_part(match)}))
 
     async def leave(self, request: Request) -> Response:
         """Removes the caller's queue entry: 200, 401 or 500."""

@@ -43,6 +43,10 @@ class Rooms:
 
     # ------------------------------------------------------------ broadcasts
 
+    def has_members(self, room: str) -> bool:
+        """Whether somebody here hears what is told in the room."""
+        return room in self._rooms
+
     def tell(self, room: str, message: Message, besides: Channel | None = None) -> None:
         """Tells all in the room who may read broadcasts there, but not `besides`."""
         members = self._rooms.get(room)

@@ -192,7 +192,9 @@ class Realtime:
 
     def broadcast(self, topic: str, event: str, payload: dict[str, Any]) -> None:
         """Tells all who have joined `realtime:<topic>`, on any instance, as a REST broadcast does (PROTOCOL 1.6)."""
-        self.tell(room_of(topic, private=False), Payload({"type": "broadcast", "event": event, "payload": payload}))
+        room = room_of(topic, private=False)
+        if self._cluster.others or self._rooms.has_members(room):
+            self.tell(room, Payload({"type": "broadcast", "event": event, "payload": payload}))
 
     def tell(self, room: str, message: Message, besides: Channel | None = None) -> None:
         """Tells all in a room, here and on the other instances, but not `besides`."""

@@ -20,13 +20,21 @@ class BadBody(Exception):
         self.message = message
 
 
+def header(request: Request, name: bytes) -> str:
+    """The first header of that name (in lower case), "" where there is none."""
+    for key, value in request.scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return ""
+
+
 async def read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
     """The body, of at most `limit` bytes.
 
     Raises:
         BadBody: 413 as soon as it is known to be longer, 408 where it ends early.
     """
-    declared = request.headers.get("content-length", "0")
+    declared = header(request, b"content-length")
     if declared.isdigit() and int(declared) > limit:
         raise BadBody(413, f"The body is larger than {limit} bytes")
     body, more = await _part(request)

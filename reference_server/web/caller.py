@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reference_server.auth import Claims, TokenError, TokenVerifier
+from reference_server.web.body import header
 from reference_server.web.errors import gateway_error
 
 _COOKIE = "-auth-token"
@@ -19,7 +20,7 @@ _PREFIX = "base64-"
 
 def bearer_token(request: Request) -> str | None:
     """The token of `Authorization: Bearer …` (RFC 6750 section 2.1); None where there is none."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = header(request, b"authorization").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 

@@ -13,6 +13,18 @@ from reference_server.web.errors import failed
 
 log = logging.getLogger(__name__)
 
+_JSON = (b"content-type", b"application/json")
+
+
+class Written(Response):
+    """200 with a body of JSON that is written already."""
+
+    def __init__(self, body: bytes) -> None:
+        self.status_code = 200
+        self.body = body
+        self.background = None
+        self.raw_headers = [(b"content-length", b"%d" % len(body)), _JSON]
+
 
 class Lean:
     """A handler as an ASGI application: the endpoint of a `Route`, which the application calls without the router.
