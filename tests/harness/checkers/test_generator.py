@@ -91,3 +91,18 @@ def test_waits_that_did_not_end_are_counted(story: Callable[[str], list[Op]]):
     measured = figures(ops, judge(ops, Budgets()), "t")
     assert measured.join_to_match_ms.count == 2
     assert measured.censored_waits == 3  # C to the end; D once when he left, once to the end
+
+
+def test_arrivals_that_were_lost_with_their_process_are_counted_apart() -> None:
+    """They are dropped, and cost the run only where they are most of it; what others dropped is judged as before."""
+    few = health_of([lost_note("t.swarm.0", 100, 0), lost_note("t.swarm.1", 100, 40)], Budgets())
+    assert few is not None
+    assert (few.lost_workers, few.lost, few.dropped, few.trouble) == (1, 40, 40, "")
+    most = health_of([lost_note("t.swarm.0", 100, 0), lost_note("t.swarm.1", 300, 290)], Budgets())
+    assert most is not None
+    assert "290 of 400 arrivals were lost with 1 of 2 processes (bound 50%)" in most.trouble
+
+
+def lost_note(process: str, offered: int, lost: int) -> Op:
+    value = {"offered": offered, "started": offered - lost, "dropped": lost} | ({"lost": lost} if lost else {})
+    return Op(1, 1.0, 1.0, process, "", "", "generator", Outcome.OK, Via.SELF, value)
