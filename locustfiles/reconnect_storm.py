@@ -1,4 +1,4 @@
-"""Reconnect storm: every eight seconds the sockets of all users are lost at one moment.
+"""Reconnect storm: every five seconds the sockets of all users are lost at one moment.
 
     gurukul swarm reconnect_storm hardened --users 200 --duration 20
 

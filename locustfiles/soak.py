@@ -2,7 +2,7 @@
 
     gurukul swarm soak hardened --duration 3600
 
-Five users come per second. Of a hundred, 70 search and chat, 8 churn, 6 lose their sockets every eight seconds, 6 ask
+Five users come per second. Of a hundred, 70 search and chat, 8 churn, 6 lose their sockets every five seconds, 6 ask
 for buddies first, 4 vanish (from two of five searches), 3 learn of their match by poll alone, 2 by push alone, and 1
 floods. Their times are those of the scenarios of these names. What grows, leaks or slows down over hours shows here;
 that levels off is asked by `make stress` of the server's own figures (docs/long-runs.md).

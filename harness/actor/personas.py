@@ -18,7 +18,7 @@ joins again."""
 STAYING = Persona(name="stayer", talk=Uniform(1.0, 3.0), rounds=3, think=LogNormal(median=1.0, sigma=0.6, most=4.0))
 """Stays in the queue until he is matched, beside those who do not."""
 
-STORMED = Persona(name="stormed", talk=Uniform(8.0, 16.0), storm=8.0)
+STORMED = Persona(name="stormed", talk=Uniform(8.0, 16.0), storm=5.0)
 """Loses his socket together with all others, whether he waits or talks."""
 
 VANISHING = Persona(
