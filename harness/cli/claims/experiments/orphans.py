@@ -64,17 +64,20 @@ async def orphans(place: Place) -> OrphanFacts:
 async def _ghost(calls: Calls, database: Any, gone: Participant, comes: Participant, age: float) -> bool:
     """One joins and closes his tab, his entry so many seconds old; whether he is matched with who comes then.
 
-    A server that notices closed sockets has had the time for it; a stale entry must be passed over at once.
+    A server that notices closed sockets has had the time for it. A stale entry must be passed over at once; its user
+    never had a socket, for whoever had one a moment ago has shown life since he joined.
     """
     await calls.join(gone)
-    await gone.subscribe_matches()
-    await gone.vanish("close")
+    if age == FRESH:
+        await gone.subscribe_matches()
+        await gone.vanish("close")
     await database.execute(_AGE, gone.user, age)
 
     async def removed() -> bool:
         return not await database.fetch(_ENTRY, gone.user)
 
-    await until(removed, 0.0 if age == STALE else _NOTICING)
+    if age == FRESH:
+        await until(removed, _NOTICING)
     await calls.join(comes)
     session = await comes.poll()
     if session is not None:
