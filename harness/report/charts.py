@@ -113,7 +113,12 @@ def _ceiling_curve(rows: Rows, names: list[str], width: int) -> alt.VConcatChart
 def _over_rates(rows: Rows, names: list[str], width: int, field: str, title: str) -> alt.LayerChart:
     log = alt.Scale(type="log")
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("x:Q", title="users per s (logarithmic)", scale=log, axis=alt.Axis(tickCount=5)),
+        x=alt.X(
+            "x:Q",
+            title="users per s (logarithmic)",
+            scale=alt.Scale(type="log", nice=False),
+            axis=alt.Axis(tickCount=5),
+        ),
         y=alt.Y(f"{field}:Q", title=title, scale=log, axis=alt.Axis(tickCount=4)),
         color=_colour(names),
     )
