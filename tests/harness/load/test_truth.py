@@ -126,7 +126,7 @@ def off(
 STALL = 2.0
 STEADY = Delay(join=0.2, push=1.0)
 STALLING = Table((STEADY,), stall_at=30, stall=STALL)
-STEADILY = SwarmPlan("search_and_chat", 100, "constant:10/s", talk=(0.1, 0.2), drain=0.5, lead=6.0, seed=3)
+STEADILY = SwarmPlan("search_and_chat", 100, "constant:10/s", talk=(0.1, 0.2), rounds=1, drain=0.5, lead=6.0, seed=3)
 """Users sign up 2.4 s before they are due at the latest, so that the stall delays no sign-up for too long."""
 CLOSED = replace(STEADILY, users=48, arrivals="closed:4", talk=(0.0, 0.0), lead=1.0)
 
