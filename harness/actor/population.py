@@ -13,7 +13,6 @@ from harness.history.recorder import Recorder
 from harness.network.lab import Lab, Place
 from harness.network.mix import Mix
 from harness.network.nat import NatKind, Turn
-from harness.peer.certificate import one_certificate
 
 
 class Population:
@@ -58,7 +57,7 @@ class Population:
 async def populated(plan: PeersPlan) -> AsyncIterator[Population | None]:
     """The population of a plan, on a network whose NATs have proven what they are; None on loopback.
 
-    Its peers share one certificate. The network `vnet` needs a `VirtualLoop` in real time.
+    The network `vnet` needs a `VirtualLoop` in real time.
 
     Raises:
         Trouble: the plan makes no sense, the machine has no such network, or a NAT is not what it says.
@@ -69,8 +68,7 @@ async def populated(plan: PeersPlan) -> AsyncIterator[Population | None]:
         return
     async with _lab(plan) as lab:
         await _proven(lab)
-        with one_certificate():
-            yield Population(lab, mix, plan.arms)
+        yield Population(lab, mix, plan.arms)
 
 
 async def _proven(lab: Lab) -> None:

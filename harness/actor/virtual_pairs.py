@@ -20,7 +20,6 @@ from harness.network.nat import NatKind, Turn
 from harness.network.vnet.clock import Pace
 from harness.network.vnet.lab import VirtualLab
 from harness.network.vnet.loop import run
-from harness.peer.certificate import one_certificate
 from harness.peer.peer import connect_peer
 from harness.peer.result import PairResult, pair_result
 from harness.peer.stage import Role, Stage
@@ -109,7 +108,7 @@ def run_virtual_pairs(
     """
     if pairs < 1 or not mixes or not turns:
         raise Trouble("no pairs are no run", "ask for at least one pair, one mix and one arm")
-    with one_certificate(), _rarely_collected():
+    with _rarely_collected():
         return run(lambda _: _all(drawn(mixes, turns, pairs, seed), seed, progress), Pace.VIRTUAL)
 
 

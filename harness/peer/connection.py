@@ -21,6 +21,7 @@ from aiortc import (
 from aiortc import RTCSessionDescription as Description
 from aiortc.sdp import candidate_from_sdp
 
+from harness.peer.certificate import one_certificate
 from harness.peer.heartbeat import answer_to
 from harness.peer.media import Listener, Media, track_of
 from harness.peer.ports import Network
@@ -116,9 +117,11 @@ class Connection:
         self._closing: asyncio.Task[None] | None = None
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
         servers = [RTCIceServer(**server) for server in network.ice_servers]
-        self._pc = RTCPeerConnection(
-            RTCConfiguration(iceServers=servers, iceTransportPolicy=policy, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
-        )
+        options = RTCConfiguration(
+            iceServers=servers, iceTransportPolicy=policy, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE
+        )  # fmt: skip
+        with one_certificate():
+            self._pc = RTCPeerConnection(options)
         self._pc.on("connectionstatechange", self._connection_changed)
         self._pc.on("iceconnectionstatechange", self._ice_changed)
         self._pc.on("datachannel", self._channel_came)

@@ -17,7 +17,7 @@ from harness.peer.quality import Quality
 from harness.peer.result import PeerResult
 from harness.peer.spans import Spans
 from harness.peer.stage import Role, Stage
-from harness.peer.trickle import fingerprint_of
+from harness.peer.trickle import rank_of
 
 __all__ = ["Media", "Peer", "PeerResult", "PeerState", "connect_peer"]
 
@@ -49,8 +49,9 @@ class Peer:
         clock: monotonic seconds; that of the running loop if none is given (a virtual network has a virtual one).
         media: what it sends besides data, and expects to hear.
         matched: when the match was seen, on that clock; now if none is given.
-        polite: whether it yields when both sides offer. None: the side with the smaller fingerprint does, which both
-            can tell; a browser cannot, so beside one this must be given.
+        polite: whether it yields when both sides offer. None: the side with the smaller fingerprint does (of peers of
+            one process, which share theirs: with the smaller ICE password), which both can tell; a browser cannot, so
+            beside one this must be given.
         relay_only: use relay candidates alone.
     """
 
@@ -201,7 +202,7 @@ class Peer:
             return self._polite
         description = signal.body.get("offer")
         theirs = str(description.get("sdp", "")) if isinstance(description, dict) else ""
-        return fingerprint_of(self.attempt.local_sdp) < fingerprint_of(theirs)
+        return rank_of(self.attempt.local_sdp) < rank_of(theirs)
 
     # ------------------------------------------------------------ attempts
 

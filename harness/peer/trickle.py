@@ -92,9 +92,12 @@ class Remote:
 
 def fingerprint_of(sdp: str) -> str:
     """The certificate fingerprint that a description names first; empty where it names none."""
-    return next(
-        (_value(lines, "a=fingerprint:") or "" for lines in _sections(sdp) if _value(lines, "a=fingerprint:")), ""
-    )
+    return _first(sdp, "a=fingerprint:")
+
+
+def rank_of(sdp: str) -> tuple[str, str]:
+    """What tells two descriptions apart in a way that both sides can see: the fingerprint, then the ICE password."""
+    return fingerprint_of(sdp), _first(sdp, "a=ice-pwd:")
 
 
 def candidate_of(init: object) -> Candidate:
@@ -129,6 +132,11 @@ def _sections(sdp: str) -> Iterator[list[str]]:
 def _value(lines: list[str], prefix: str) -> str | None:
     """What follows the prefix in the first line that has it."""
     return next((line.removeprefix(prefix) for line in lines if line.startswith(prefix)), None)
+
+
+def _first(sdp: str, prefix: str) -> str:
+    """What follows the prefix in the first line of all that has it; empty where none has."""
+    return _value(sdp.splitlines(), prefix) or ""
 
 
 def _is_trickled(line: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.peer.trickle import Candidate, Remote, candidate_of, fingerprint_of, trickled
+from harness.peer.trickle import Candidate, Remote, candidate_of, fingerprint_of, rank_of, trickled
 
 HOST = "candidate:1 1 udp 2130706431 127.0.0.1 40000 typ host"
 SDP = "\r\n".join(
@@ -103,3 +103,10 @@ def test_the_fingerprint_of_a_description():
     """The first that is named, or none."""
     assert fingerprint_of(BUNDLED) == "sha-256 AB:CD"
     assert fingerprint_of(SDP) == ""
+
+
+def test_descriptions_are_ranked_by_fingerprint_then_by_password():
+    """So that two sides with one certificate can still tell which of their offers comes first."""
+    low, high = (f"a=ice-pwd:{password}\r\na=fingerprint:sha-256 AB\r\n" for password in ("abc", "abd"))
+    other = "a=ice-pwd:abc\r\na=fingerprint:sha-256 AC\r\n"
+    assert rank_of("") < rank_of(low) < rank_of(high) < rank_of(other)
