@@ -17,10 +17,9 @@ from conformance.requirements import CATALOGUE
 from conformance.rows import Doubled, Rows
 from conformance.scenario import Scenario
 from conformance.trial import Trial
-from conformance.wire.http import Pulse
+from conformance.wire.http import Pulse, new_session
 from harness.checkers.telling import short
 from harness.client.dialect import NotAdmitted
-from harness.client.http import new_session
 from harness.client.participant import Transport, probe
 from harness.errors import Trouble
 from harness.history.journal import Journal

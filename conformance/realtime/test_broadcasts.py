@@ -10,8 +10,9 @@ from conformance.trial import Trial
 from conformance.wire.broadcasts import Told, binary_push, broadcast, read_told
 from conformance.wire.frames import Opcode
 from conformance.wire.realtime import BOTH, EVENT, Join, RealtimeSocket, must, socket_of
+from harness.client.connections import Connections
 from harness.client.dialect import CallBroke, CallRefused
-from harness.client.http import call, new_session
+from harness.client.http import call
 from harness.protocol.phoenix import Frame
 
 TOO_LARGE = 3_100_000
@@ -172,9 +173,12 @@ async def _heard_binary(socket: RealtimeSocket, wanted: Told) -> bool:
 async def _post(trial: Trial, body: dict[str, Any]) -> int:
     key = trial.target.anon_key
     url = f"{trial.target.supabase_url}/realtime/v1/api/broadcast"
-    async with new_session(EVENT) as session:
+    headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+    async with Connections(EVENT) as connections:
         try:
-            return (await call(session, "POST", url, {"apikey": key, "Authorization": f"Bearer {key}"}, body)).status
+            return (
+                await call(connections, "POST", url, {"apikey": key, "Authorization": f"Bearer {key}"}, body)
+            ).status
         except CallRefused as refused:
             return refused.status
         except CallBroke as broke:

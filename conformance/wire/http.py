@@ -41,6 +41,18 @@ _KEPT_HEADERS = {
 _GATEWAY = {502, 503, 504, 520, 521, 522, 523, 524}
 
 
+def new_session(timeout: float) -> aiohttp.ClientSession:
+    """Connections of the wire tests: no cookies (they would mix users), no bound, `timeout` seconds for a request.
+
+    An idle connection is dropped before common servers do so, which is after 5 s.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=4.0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=timeout),
+    )
+
+
 class NoAnswer(Inconclusive):
     """A request was not answered by the target's own service: too late, cut off, or by something before it."""
 

@@ -6,17 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
 import orjson
-from yarl import URL
 
+from harness.client.connections import Connections, NotHttp
 from harness.client.dialect import CallBroke, CallRefused
 from harness.client.lean import LeanHttp, Malformed
 from harness.protocol.retry import retry_after
-
-KEEPALIVE = 4.0
-"""Seconds that an idle connection is kept. Less than the 5 s after which common servers drop one, so that no request
-goes into a connection that is being closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +26,7 @@ class NotJson(Exception):
     """An answer that should have been JSON is something else."""
 
 
-def new_session(timeout: float) -> aiohttp.ClientSession:
-    """The session that all users of a process share: no cookies (they would mix users), no bound on connections."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=timeout),
-        auto_decompress=True,
-    )
-
-
-Http = aiohttp.ClientSession | LeanHttp
+Http = Connections | LeanHttp
 """What requests go through: a full client, or one for loads of little requests."""
 
 
@@ -58,7 +43,7 @@ async def call(session: Http, method: str, url: str, headers: dict[str, str], bo
         headers = {**headers, "Content-Type": "application/json"}
     try:
         status, asked_to_wait, kind, raw = await _exchanged(session, method, url, headers, data)
-    except (aiohttp.ClientError, TimeoutError, OSError, Malformed) as error:
+    except (OSError, NotHttp, Malformed, ValueError) as error:
         raise CallBroke(_describe(error), error) from error
     if not 200 <= status < 300:
         raise CallRefused(status, _detail(raw), retry_after(asked_to_wait, datetime.now(UTC)))
@@ -72,11 +57,9 @@ async def _exchanged(
     if isinstance(session, LeanHttp):
         answer = await session.request(method, url, headers, data)
         return answer.status, answer.headers.get("retry-after"), answer.headers.get("content-type", ""), answer.body
-    async with session.request(
-        method, URL(url, encoded=True), headers=headers, data=data, allow_redirects=False
-    ) as response:
-        raw = await response.read()
-    return response.status, response.headers.get("Retry-After"), response.content_type, raw
+    response = await session.request(method, url, headers, data)
+    kind = (response.header("content-type") or "").partition(";")[0]
+    return response.status, response.header("retry-after"), kind, response.body
 
 
 def _parse(raw: bytes, content_type: str) -> Any:

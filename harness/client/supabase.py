@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 class SupabaseDialect:
-    """All users of one target in this process, over one HTTP session."""
+    """All users of one target in this process, over shared HTTP connections."""
 
     def __init__(self, target: Target, http: Http, vsn: Vsn = "1.0.0") -> None:
         self._target = target

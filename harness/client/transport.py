@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from harness.client.connections import Connections
 from harness.client.dialect import Dialect
-from harness.client.http import Http, new_session
+from harness.client.http import Http
 from harness.client.lean import LeanHttp
 from harness.client.supabase import SupabaseDialect
 from harness.protocol.phoenix import Vsn
@@ -42,7 +43,7 @@ class Transport:
         return self._dialect
 
     async def __aenter__(self) -> Self:
-        self._http = LeanHttp(self._timeout) if self._lean else new_session(self._timeout)
+        self._http = LeanHttp(self._timeout) if self._lean else Connections(self._timeout)
         self._dialect = DIALECTS[self.target.dialect](self.target, self._http, self._vsn)
         return self
 

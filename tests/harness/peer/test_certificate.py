@@ -10,7 +10,7 @@ from tests.harness.peer.wire import connected
 
 
 async def test_peers_of_a_process_connect_with_one_certificate():
-    """All have the same fingerprint, SHA-256 alone as browsers have it, and whoever else makes a certificate his own."""
+    """All have the same fingerprint, SHA-256 alone as browsers have it; other certificates are still made anew."""
     async with connected() as pair, connected() as other:
         assert {result.stage for result in (*pair.results, *other.results)} == {Stage.CONNECTED}
         described = [peer.attempt.local_sdp for peer in (*pair.peers, *other.peers)]
