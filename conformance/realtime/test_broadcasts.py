@@ -176,9 +176,7 @@ async def _post(trial: Trial, body: dict[str, Any]) -> int:
     headers = {"apikey": key, "Authorization": f"Bearer {key}"}
     async with Connections(EVENT) as connections:
         try:
-            return (
-                await call(connections, "POST", url, {"apikey": key, "Authorization": f"Bearer {key}"}, body)
-            ).status
+            return (await call(connections, "POST", url, headers, body)).status
         except CallRefused as refused:
             return refused.status
         except CallBroke as broke:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from ipaddress import ip_address
-from typing import Self
+from typing import Self, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -238,8 +238,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It stands."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 — a stream has no other
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none in name
         self._among.add(self)
 
     def data_received(self, data: bytes) -> None:

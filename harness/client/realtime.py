@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -116,7 +117,8 @@ class Socket:
         if self._wire is not None:
             await self._join(subscription)
         with suppress(TimeoutError):
-            await asyncio.wait_for(subscription.settled.wait(), PUSH_TIMEOUT)
+            async with asyncio.timeout(PUSH_TIMEOUT):
+                await subscription.settled.wait()
 
     async def leave(self, subscription: Subscription) -> None:
         """Leaves a channel; its frames are ignored from now on. May be called twice."""
@@ -176,28 +178,26 @@ class Socket:
                 await self._join(subscription)
 
     async def _converse(self) -> str:
-        """Reads, and does what is due, until the connection ends; returns why it ended."""
+        """Reads, and does what is due, until the connection ends; returns why it ended.
+
+        The alarm goes off when something of our own is due. What is put off meanwhile leaves it as it is: it then goes
+        off for nothing, once. What is due earlier moves it (`_act_at`).
+        """
         wire = self._wire
         assert wire is not None  # noqa: S101 — the task starts with a connection
         while True:
             try:
-                text = await self._next(wire)
+                async with asyncio.timeout_at(self._due()) as self._alarm:
+                    while True:
+                        self._take(await wire.recv())
             except TimeoutError:
                 if not await self._act():
                     await wire.close(1000, "heartbeat timeout")
                     return "heartbeat timeout"
             except ConnectionClosed as closed:
                 return f"socket closed: {closed.rcvd.code if closed.rcvd else 1006}"
-            else:
-                self._take(text)
-
-    async def _next(self, wire: ClientConnection) -> str | bytes:
-        """The next message; TimeoutError when something of our own is due before it comes."""
-        try:
-            async with asyncio.timeout_at(self._due()) as self._alarm:
-                return await wire.recv()
-        finally:
-            self._alarm = None
+            finally:
+                self._alarm = None
 
     def _take(self, text: str | bytes) -> None:
         try:
@@ -284,8 +284,9 @@ class Socket:
 
     def _act_at(self, subscription: Subscription, delay: float) -> None:
         subscription.act_at = asyncio.get_running_loop().time() + delay
-        if self._alarm is not None and not self._alarm.expired():
-            self._alarm.reschedule(self._due())
+        due, alarm = subscription.act_at, self._alarm
+        if alarm is not None and not alarm.expired() and due < (alarm.when() or math.inf):
+            alarm.reschedule(due)
 
     # ------------------------------------------------------------ the wire
 
