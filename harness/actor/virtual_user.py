@@ -74,12 +74,12 @@ class VirtualUser:
         """Closes his connection, his place and his socket. May be called twice."""
         self._scene.circle.leave(self._participant)
         try:
-            await self._hang_up()
+            await self.disconnect()
         finally:
             await self._participant.close()
 
-    async def _hang_up(self) -> None:
-        """Closes his connection and his place."""
+    async def disconnect(self) -> None:
+        """Closes his connection and his place; the socket stays. May be called twice."""
         peer, self._peer = self._peer, None
         place, self._place = self._place, None
         try:
@@ -136,7 +136,7 @@ class VirtualUser:
     async def _again(self, number: int) -> bool:
         """Thinks, and decides whether to search once more: not when nobody comes any more."""
         quiet = self._scene.quiet
-        await self._hang_up()
+        await self.disconnect()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._intent.think):
                 await quiet.begun.wait()
@@ -201,7 +201,7 @@ class VirtualUser:
     async def _vanish(self) -> None:
         """Goes without a word."""
         self._gone = True
-        await self._hang_up()
+        await self.disconnect()
         await self._participant.vanish(self._intent.kind)
 
     async def _stay_away(self) -> None:

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 
 def loop_for(network: str) -> asyncio.AbstractEventLoop | None:
-    """The event loop that a network needs; None where any will do."""
+    """The event loop that suits a network; None where only asyncio's own will do: peers in namespaces make sockets."""
+    if network == "loopback":
+        import uvloop
+
+        return uvloop.new_event_loop()
     if network != "vnet":
         return None
     from harness.network.vnet.clock import Pace

@@ -8,13 +8,15 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import cast
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.http11 import Response
 
 from harness.client.dialect import LinkObserver, NotAdmitted, NotReached
+from harness.client.direct import DirectConnection
 from harness.protocol.channel import Channel, Closed, Happening, Joined, Ready, Refused
 from harness.protocol.malformed import Malformed
 from harness.protocol.phoenix import HEARTBEAT_TOPIC, Frame, Vsn, decode, encode, heartbeat
@@ -80,7 +82,7 @@ class Socket:
         self._token = token
         self._beat = beat
         self._observer = observer
-        self._wire: ClientConnection | None = None
+        self._wire: DirectConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._alarm: asyncio.Timeout | None = None
         self._subscriptions: dict[str, Subscription] = {}
@@ -89,6 +91,7 @@ class Socket:
         self._last_ref = 0
         self._told_token = token()
         self._frozen = False
+        self._failure: Exception | None = None
 
     @property
     def connected(self) -> bool:
@@ -146,6 +149,8 @@ class Socket:
         """Closes the connection and ends the task; a frozen connection is cut. May be called twice."""
         task, self._task = self._task, None
         wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.hear = None
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
@@ -158,6 +163,9 @@ class Socket:
         self._subscriptions.clear()
         if task is not None and not task.cancelled():
             task.result()  # it never ends by itself: an error of ours must not be lost
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
 
     # ------------------------------------------------------------ the one task
 
@@ -185,11 +193,12 @@ class Socket:
         """
         wire = self._wire
         assert wire is not None  # noqa: S101 — the task starts with a connection
+        wire.hear = self._hear
         while True:
             try:
                 async with asyncio.timeout_at(self._due()) as self._alarm:
                     while True:
-                        self._take(await wire.recv())
+                        self._take(await wire.next_queued())
             except TimeoutError:
                 if not await self._act():
                     await wire.close(1000, "heartbeat timeout")
@@ -198,6 +207,16 @@ class Socket:
                 return f"socket closed: {closed.rcvd.code if closed.rcvd else 1006}"
             finally:
                 self._alarm = None
+
+    def _hear(self, text: bytes) -> None:
+        """Takes a frame at the moment when it comes; an error of ours ends the connection, and is raised at the end."""
+        try:
+            if not self._frozen:
+                self._take(text)
+        except Exception as error:  # noqa: BLE001  whatever it is, it must come up in `close`
+            self._failure = self._failure or error
+            if self._wire is not None:
+                self._wire.transport.abort()
 
     def _take(self, text: str | bytes) -> None:
         try:
@@ -290,15 +309,15 @@ class Socket:
 
     # ------------------------------------------------------------ the wire
 
-    async def _connect(self) -> ClientConnection:
+    async def _connect(self) -> DirectConnection:
         wire = await connect(
             self._url, compression=None, open_timeout=OPEN_TIMEOUT, ping_interval=None, close_timeout=2,
-            max_size=MAX_FRAME, proxy=None,
+            max_size=MAX_FRAME, proxy=None, create_connection=DirectConnection,
         )  # fmt: skip
         wire.request, wire.response = None, _UPGRADED  # the headers of thousands of handshakes are 4 KB each
-        return wire
+        return cast("DirectConnection", wire)
 
-    async def _first_connect(self) -> ClientConnection:
+    async def _first_connect(self) -> DirectConnection:
         """Connects; a target that is too busy (429) is asked again a few times, as the official client does."""
         for attempt in range(1, OPEN_TRIES + 1):
             try:

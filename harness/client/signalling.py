@@ -79,6 +79,8 @@ class SignalChannel(RecordedSubscription):
         Raises:
             TimeoutError: none came within `timeout` seconds.
         """
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
         async with asyncio.timeout(max(0.0, timeout)):
             return await self._inbox.get()
 

@@ -1,9 +1,9 @@
 """How many pairs a second one core connects: bare aiortc, our peer, and the whole journey through a server.
 
-Run alone: `pytest -s tests/benchmarks/test_peers.py`. All take turns in one process, so that a busy machine slows all.
-This process keeps to one core, where there are several; the server and its database, which are processes of their own,
-have the others. Pairs a second are those per second of this process's processor time: journeys wait for the target
-and talk for a while, which costs nothing, and with enough of them at once the core is never idle.
+Run alone: `pytest -s tests/benchmarks/test_peers.py`. All take turns in one process and on uvloop, so that a busy
+machine slows all. This process keeps to one core, where there are several; the server and its database, which are
+processes of their own, have the others. Pairs a second are those per second of this process's processor time: journeys
+wait for the target, which costs nothing, and with enough of them at once the core is never idle.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import asyncio
 import os
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
+import uvloop
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection
 
-from harness.actor.pairing import run_pairs
-from harness.actor.peers_plan import PeersPlan
-from harness.checkers.figures import pairs_of
+from harness.actor.journey import Span
+from harness.actor.persona import Persona
+from harness.actor.scene import Scene
+from harness.actor.virtual_user import VirtualUser
+from harness.client.participant import Transport
 from harness.history.op import Op
 from harness.history.recorder import Recorder
 from harness.lab.deployment import deployment
@@ -33,26 +36,40 @@ from harness.target import Target
 from tests.harness.peer.wire import both, wires
 
 ROUNDS, PAIRS, AT_ONCE = 5, 20, 10
+TURNS = 7
+"""Rounds of bare pairs and journeys."""
+T = TypeVar("T")
 
 
-async def bare_pair() -> None:
+class BarePair:
     """Two peer connections that exchange whole descriptions and one message each way."""
-    options = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
-    one, other = RTCPeerConnection(options), RTCPeerConnection(options)
-    echoed = asyncio.Event()
-    channel = one.createDataChannel("bare")
-    channel.on("open", lambda: channel.send("there"))
-    channel.on("message", lambda _: echoed.set())
-    other.on("datachannel", lambda theirs: theirs.on("message", theirs.send))
-    try:
+
+    async def connect(self) -> None:
+        """Makes both, and returns when data went both ways."""
+        options = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        one, other = self.both = RTCPeerConnection(options), RTCPeerConnection(options)
+        echoed = asyncio.Event()
+        channel = one.createDataChannel("bare")
+        channel.on("open", lambda: channel.send("there"))
+        channel.on("message", lambda _: echoed.set())
+        other.on("datachannel", lambda theirs: theirs.on("message", theirs.send))
         with Loopback().attached():
             await one.setLocalDescription()
             await other.setRemoteDescription(one.localDescription)
             await other.setLocalDescription()
             await one.setRemoteDescription(other.localDescription)
         await asyncio.wait_for(echoed.wait(), 30)
-    finally:
-        await asyncio.gather(one.close(), other.close())
+
+    async def close(self) -> None:
+        """Ends both."""
+        await asyncio.gather(*(one.close() for one in self.both))
+
+
+async def bare_pair() -> None:
+    """A bare pair, from its making to its end."""
+    pair = BarePair()
+    await pair.connect()
+    await pair.close()
 
 
 async def our_pair() -> None:
@@ -84,17 +101,73 @@ async def some_at_a_time(pair: Callable[[], Awaitable[None]]) -> Spent:
         return spent()
 
 
-async def journeys(target: Target, seed: int) -> Spent:
-    """A round of pairs of users, who sign up, join, are matched, signal, connect, talk for a second and end."""
-    ops: list[Op] = []
+async def bare_pairs() -> Spent:
+    """A round of bare pairs at once: all are connected, carry data both ways, and are closed when the last has."""
+    pairs = [BarePair() for _ in range(PAIRS)]
     with stopwatch() as spent:
-        await run_pairs(
-            target, Recorder(SimpleNamespace(append=ops.append)), PeersPlan(pairs=PAIRS, seed=seed, concurrency=PAIRS)
-        )
-        took = spent()
-    seen = pairs_of(ops)
-    assert (seen.attempted, seen.connected) == (PAIRS, PAIRS), seen
-    return took
+        await asyncio.gather(*(pair.connect() for pair in pairs))
+        await asyncio.gather(*(pair.close() for pair in pairs))
+        return spent()
+
+
+@dataclass(frozen=True)
+class Journeys:
+    """What a round of them took: before the joins, from there to the end of the peer connections, and afterwards."""
+
+    entering: Spent
+    """Sign-up, and the opening of the socket."""
+    journey: Spent
+    """Join, match, subscriptions, signals, data both ways, and the closing of the peer connections, as of bare pairs.
+
+    The users are those of `gurukul peers`.
+    """
+    leaving: Spent
+    """The closing of the sockets; nobody hangs up before."""
+
+
+class Watched:
+    """A round of users whose connections are counted as they come to stand."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.ops: list[Op] = []
+        self.all_connected = asyncio.Event()
+        self._connected = 0
+        recorder = Recorder(SimpleNamespace(append=self.ops.append))
+        persona = Persona(name="pair", talk=(60.0, 60.0), peer_share=1.0, handshake=30.0, patience=30.0)
+        self.scene = Scene(transport, recorder, persona, Loopback(), report=self._note)
+
+    def _note(self, span: Span) -> None:
+        assert not span.error, span
+        self._connected += span.name == "connect"
+        if self._connected == 2 * PAIRS:
+            self.all_connected.set()
+
+
+async def journeys(transport: Transport, seed: int) -> Journeys:
+    """A round of users who have entered beforehand; their connections are closed when the last has data both ways."""
+    round_ = Watched(transport)
+    with stopwatch() as spent:
+        users = await asyncio.gather(*(VirtualUser.enter(round_.scene, seed + n) for n in range(2 * PAIRS)))
+        entering = spent()
+    with stopwatch() as spent:
+        now = round_.scene.recorder.now()
+        plays = [asyncio.create_task(user.play(now, lambda: None)) for user in users]
+        await asyncio.wait_for(round_.all_connected.wait(), 60)
+        await asyncio.gather(*(user.disconnect() for user in users))
+        journey = spent()
+    for play in plays:
+        play.cancel()
+    assert all(isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*plays, return_exceptions=True))
+    with stopwatch() as spent:
+        await asyncio.gather(*(user.close() for user in users))
+        leaving = spent()
+    return Journeys(entering, journey, leaving)
+
+
+def on_uvloop(work: Coroutine[Any, Any, T]) -> T:
+    """Runs it on the loop that `gurukul peers` and swarms have."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
 
 
 async def in_turns() -> dict[str, float]:
@@ -111,26 +184,40 @@ async def in_turns() -> dict[str, float]:
 
 def test_our_peer_keeps_up_with_bare_aiortc(benchmark: Any) -> None:
     """On loopback, our peer connects at least 60 % of the pairs that bare aiortc does on the same core."""
-    figures = benchmark.pedantic(lambda: asyncio.run(in_turns()), rounds=1)
+    figures = benchmark.pedantic(lambda: on_uvloop(in_turns()), rounds=1)
     benchmark.extra_info.update(figures)
     print(figures)  # noqa: T201 — shown with -s
 
 
 async def with_a_server(folder: Path) -> dict[str, float | str]:
     """Bare pairs and whole journeys in turns, and what each costs."""
-    async with beside(folder) as (target, cores):
-        await some_at_a_time(bare_pair)
-        await journeys(target, 0)
-        rounds = [(await some_at_a_time(bare_pair), await journeys(target, 1 + n)) for n in range(ROUNDS)]
-    bare, whole = ([spent.processor for spent in times] for times in zip(*rounds, strict=True))
-    per_second = [PAIRS / statistics.median(times) for times in (bare, whole)]
+    async with beside(folder) as (target, cores), Transport(target) as transport:
+        await bare_pairs()
+        await journeys(transport, 0)
+        rounds = [(await bare_pairs(), await journeys(transport, 1 + n)) for n in range(TURNS)]
+    bare = [alone.processor for alone, _ in rounds]
+    whole = [visit.journey.processor for _, visit in rounds]
+    entered = [visit.entering.processor + visit.journey.processor for _, visit in rounds]
     return {
-        "bare_pairs_per_second": round(per_second[0], 1),
-        "journeys_per_second": round(per_second[1], 1),
-        "share": round(per_second[1] / per_second[0], 3),
-        "journeys_per_second_of_the_wall": round(PAIRS / statistics.median(took.wall for _, took in rounds), 1),
+        "bare_pairs_per_second": per_second(bare),
+        "journeys_per_second": per_second(whole),
+        "share": share(bare, whole),
+        "journeys_with_entering_per_second": per_second(entered),
+        "share_with_entering": share(bare, entered),
+        "leaving_ms": round(1000 * statistics.median(visit.leaving.processor for _, visit in rounds) / PAIRS, 2),
+        "journeys_per_second_of_the_wall": per_second([visit.journey.wall for _, visit in rounds]),
         "cores": cores,
     }
+
+
+def per_second(times: list[float]) -> float:
+    """Pairs a second, by the median of rounds."""
+    return round(PAIRS / statistics.median(times), 1)
+
+
+def share(bare: list[float], whole: list[float]) -> float:
+    """Whole journeys per bare pair: the median over pairs of rounds, each beside its neighbour."""
+    return round(statistics.median(alone / all_ for alone, all_ in zip(bare, whole, strict=True)), 3)
 
 
 @asynccontextmanager
@@ -153,6 +240,6 @@ def test_the_whole_journey_beside_bare_pairs(benchmark: Any, tmp_path: Path) -> 
 
     Every user of every round must connect.
     """
-    figures = benchmark.pedantic(lambda: asyncio.run(with_a_server(tmp_path)), rounds=1)
+    figures = benchmark.pedantic(lambda: on_uvloop(with_a_server(tmp_path)), rounds=1)
     benchmark.extra_info.update(figures)
     print(figures)  # noqa: T201 — shown with -s
