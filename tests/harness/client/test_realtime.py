@@ -259,3 +259,20 @@ async def test_a_refreshed_token_is_told_to_the_channels(fake: Any, recorder: An
         await fake.until(lambda: len(fake.events("heartbeat")) >= beats + 2)
         await participant.close()
     assert [frame["payload"] for frame in fake.events("access_token")] == [{"access_token": "fresh"}]
+
+
+async def test_an_error_of_ours_is_raised_in_the_end(
+    participant: Any, history: Any, fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames are taken where the library hands them over, which swallows errors: ours must come up all the same."""
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    await participant.subscribe_matches()
+    await history.wait("subscribe")
+    monkeypatch.setattr(participant._search, "session", fails)
+    await fake.sockets[0].insert(topic_of(participant), "chat_sessions", row(participant.user))
+    await history.wait("lost")
+    with pytest.raises(ZeroDivisionError):
+        await participant.close()
