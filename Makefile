@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help venv bench bench-full serve test clients benchmarks stress mutants check format lock schema clean
+.PHONY: help venv bench bench-full serve test long clients benchmarks stress mutants check format lock schema clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,9 +23,13 @@ bench-full: $(READY) ## The main job, long form
 serve: $(READY) ## The reference server on http://127.0.0.1:54321 until Ctrl-C
 	$(BIN)/gurukul serve
 
-test: $(READY) ## All tests, save those of the next three verbs (under 10 minutes)
-	$(BIN)/pytest -q -n 3 --dist loadfile --ignore=tests/clients --ignore=tests/benchmarks --ignore=tests/stress \
-		--ignore=tests/documents
+SHORT := --ignore=tests/clients --ignore=tests/benchmarks --ignore=tests/stress --ignore=tests/documents
+
+test: $(READY) ## All tests, save those of the next four verbs (under 10 minutes)
+	$(BIN)/pytest -q -n 4 --dist loadfile $(SHORT) -m "not long"
+
+long: $(READY) ## Tests that make whole runs in real time: reported times, several machines, the web page, ceilings, the action
+	$(BIN)/pytest -q $(SHORT) -m long
 
 clients: $(READY) ## The official JavaScript and Python clients, unmodified, against the reference server (needs Node)
 	$(BIN)/pytest -q tests/clients

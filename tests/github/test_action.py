@@ -17,6 +17,8 @@ from jsonschema import Draft202012Validator
 
 from harness.cli.main import app
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
 WORKFLOW = ROOT / ".github" / "workflows" / "gurukul.yml"

@@ -18,6 +18,8 @@ from harness.results.run import SwarmRun
 from harness.results.store import load_run
 from harness.target import dump_target, load_target
 
+pytestmark = pytest.mark.long
+
 
 def plan(rate: float, arrivals: str = "constant") -> SwarmPlan:
     """Steps of a second."""

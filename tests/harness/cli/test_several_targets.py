@@ -10,6 +10,8 @@ import pytest
 from harness.cli.judging import Terms
 from harness.target import Budgets, Capabilities, Target, Thresholds
 
+pytestmark = pytest.mark.long
+
 SWARM = (
     "swarm", "search_and_chat", "documented", "hardened", "--users", "40", "--arrivals", "burst:40/0.1s@1s",
     "--talk", "0.2:0.4",

@@ -25,6 +25,8 @@ from harness.results.finding import Verdict
 from harness.results.run import TargetFigures
 from harness.target import Target, dump_target
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 PATIENCE = 300.0
 Until = Callable[[Path, str, int], Awaitable[None]]

@@ -26,6 +26,8 @@ from harness.results.spread import Spread
 from harness.target import Budgets, dump_target
 from tests.harness.load.calibrated import ROOT, Delay, Running, Served, Table, calibrated, drawn
 
+pytestmark = pytest.mark.long
+
 USERS, RATE = 200, 40
 ANSWERS, PUSHES = (3.0, 7.0), (7.5, 12.0)
 """Seconds: so long that one in a hundred is more than a busy machine takes from a process now and then."""

@@ -22,6 +22,8 @@ from harness.lab.devtools import DevToolsPage
 from harness.lab.server import running_server
 from harness.target import Budgets, Target, dump_target
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 PATIENCE = 200.0
 PRESS = """
