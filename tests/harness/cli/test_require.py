@@ -116,7 +116,7 @@ def test_arrivals_without_room_make_the_run_unknown(gurukul):
 
 def test_a_closed_model_is_said_to_be_one(gurukul):
     """Its figures have no offered rate, and the report says why."""
-    ended = gurukul(*SWARM[:5], "--closed", "4", "--talk", "0.1:0.2", "--json", "-")
+    ended = gurukul(*SWARM[:5], "--closed", "4", "--talk", "0.1:0.2", "--rounds", "1", "--json", "-")
     assert ended.status == 0, ended.err
     figures = orjson.loads(ended.out)["targets"][0]
     assert (figures["generator"]["model"], figures["generator"]["arrivals"]) == ("closed", "closed:4")

@@ -67,7 +67,7 @@ async def test_a_target_out_of_reach_is_our_trouble(tmp_path, processes):
     [
         (
             {"scenario": "dance"},
-            "there is no scenario “dance”: use buddies, burst, poll_only, push_only, queue_churn, ",
+            "there is no scenario “dance”: use buddies, burst, joins, poll_only, push_only, queue_churn, ",
         ),
         ({"arrivals": "wave"}, "“wave” is no arrival schedule"),
         ({"duration": 0.0}, "nobody is due within that time"),
@@ -86,8 +86,8 @@ async def test_a_plan_that_says_nothing_is_refused_before_anything_starts(tmp_pa
 def test_the_locustfiles_are_the_scenarios():
     """What can be asked for is what lies in the package."""
     assert list(scenarios()) == [
-        "buddies", "burst", "poll_only", "push_only", "queue_churn", "reconnect_storm", "search_and_chat", "soak",
-        "spam", "vanishing",
+        "buddies", "burst", "joins", "poll_only", "push_only", "queue_churn", "reconnect_storm", "search_and_chat",
+        "soak", "spam", "vanishing",
     ]  # fmt: skip
 
 
