@@ -31,7 +31,7 @@ from reference_server.settings import LOCAL_JWT_SECRET
 JOINERS = 32
 NOOPS, JOINS = 8000, 6000
 """In one round. Both engines are offered as many joins: the documented one slows down as its queue grows."""
-ROUNDS = 3
+ROUNDS = 2
 SERVER = Path(__file__).with_name("server_with_noop.py")
 FRIENDS = (1, 7, 23, 51, 101)
 """How far apart in the list of users two of them are friends."""
