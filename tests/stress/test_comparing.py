@@ -54,7 +54,8 @@ async def measured(cluster: Cluster, folder: Path, *, slower: bool) -> StoredRun
         target.write_text(dump_target(there.target))
         out = folder / "swarm.json"
         arguments = ["swarm", "search_and_chat", str(target), "--users", str(USERS), "--rate", str(RATE)]
-        arguments += ["--talk", "0.5:1", "--peer-share", "0", "--results", str(folder), "--json", str(out)]
+        arguments += ["--talk", "0.5:1", "--rounds", "1", "--peer-share", "0"]
+        arguments += ["--results", str(folder), "--json", str(out)]
         status, why = await run_module("harness.cli", arguments, folder / "swarm.log", lambda _line: None)
         target.unlink()
     assert status == 0, why
