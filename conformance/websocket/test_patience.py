@@ -23,6 +23,8 @@ JOINS = 400
 """Joins in one go; a browser's page makes two."""
 SWEEP = 6.0
 """Seconds by which a silent socket may outstay its time: servers look for them every few seconds."""
+HELD_UP = 0.4
+"""Seconds: servers of short budgets ask every second whether a client is there, and wait for about as long."""
 _ODD: tuple[Any, ...] = (
     None,
     0,
@@ -51,14 +53,18 @@ async def test_sec_ws_21_silent_sockets_are_closed(trial: Trial) -> None:
     async with trial.waiting(), socket_of(trial) as silent, socket_of(trial) as beating:
         await silent.join("silent")
         gaps: list[float] = []
-        beats = asyncio.create_task(_beat(beating, idle / 3, gaps))
+        lags: list[float] = []
+        beside = [asyncio.create_task(_beat(beating, idle / 3, gaps)), asyncio.create_task(_lag(lags))]
         try:
             over = await silent.over(idle + SWEEP + trial.budgets.tolerance)
         finally:
-            beats.cancel()
-            await asyncio.gather(beats, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
         if max(gaps, default=0.0) > idle / 2:
             raise Inconclusive(f"held up: {max(gaps):.1f} s went by from one answered heartbeat to the next")
+        if beating.ended and max(lags, default=0.0) > HELD_UP:
+            raise Inconclusive(f"we were held up ourselves for {max(lags):.1f} s, and may have answered too late")
         must(over, trial, silent, sent=f"nothing for {idle + SWEEP:.0f} s", came="the socket stayed open")
         stays = not beating.ended and await beating.alive()
         must(stays, trial, beating, sent=f"a heartbeat every {idle / 3:.0f} s", came=beating.end)
@@ -114,3 +120,12 @@ async def _beat(socket: RealtimeSocket, every: float, gaps: list[float]) -> None
         gaps.append(clock() - last)
         last = clock()
         await asyncio.sleep(every)
+
+
+async def _lag(lags: list[float]) -> None:
+    """Notes by how many seconds this loop wakes too late: that long nothing is read or answered here."""
+    clock = asyncio.get_running_loop().time
+    while True:
+        due = clock() + HELD_UP / 4
+        await asyncio.sleep(HELD_UP / 4)
+        lags.append(clock() - due)
