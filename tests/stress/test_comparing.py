@@ -1,4 +1,4 @@
-"""Runs of the same server are told to be alike, and one of a server with 5 ms more for each join to be worse."""
+"""Runs of the same server are told to be alike, and one of a server with some ms more for each join to be worse."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ SIDES = ("base", "again", "slower")
 
 
 async def test_comparing(cluster: Cluster, folder: Path) -> None:
-    """Of COMPARE_TRIES pairs (20 for the bar) of the same server one in twenty may differ; the slower one never passes.
+    """Of COMPARE_TRIES pairs of the same server one may differ (20 for the bar); the slower one never passes.
+
+    It is slower by COMPARE_SLOWER_MS: 50 ms, which stand out on any machine; 5 for the bar, on a quiet one.
 
     Every try has three servers and three swarms of its own, side by side, so that what else the machine does falls on
     all of them at the same time.
@@ -34,7 +36,7 @@ async def test_comparing(cluster: Cluster, folder: Path) -> None:
     alike = [tried["again"].verdict for tried in tries]
     slower = [tried["slower"].verdict for tried in tries]
     assert slower == ["worse"] * TRIES, [tried["slower"].reason for tried in tries]
-    assert alike.count("no difference") >= TRIES - TRIES // 20, [tried["again"].reason for tried in tries]
+    assert alike.count("no difference") >= TRIES - max(1, TRIES // 20), [tried["again"].reason for tried in tries]
 
 
 async def one_try(cluster: Cluster, folder: Path) -> dict[str, Comparison]:
