@@ -38,7 +38,7 @@ benchmarks: $(READY) ## Benchmarks of the judge, the feed and the joins
 	$(BIN)/pytest -q tests/benchmarks
 
 stress: $(READY) ## An instance killed under 500 users, and a soak (SOAK_SECONDS=600 for the long one; default 60)
-	$(BIN)/pytest -q tests/stress
+	$(BIN)/pytest -q tests/stress $(STRESS)
 
 mutants: $(READY) ## The kill matrix: the suite against servers that are wrong in one way each (under 20 minutes)
 	$(BIN)/gurukul mutants --html results/mutants.html --json results/mutants.json
