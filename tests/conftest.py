@@ -13,9 +13,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+import hypothesis
 import pytest
 
 from harness.lab.postgres import embedded_postgres
+
+# How long an example takes is the machine's: nothing in tests/ is a matter of time.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 INSTALLED = Path(__file__).parents[1] / ".clients"
 OLDEST_NODE = 20
