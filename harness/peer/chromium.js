@@ -17,11 +17,19 @@ window.gurukul = (() => {
     one.onmessage = ({data}) => data.startsWith("ping ") && one.send("pong " + data.slice(5));
   }
 
+  // The pair comes with the event: statistics are cached, and may show the one before it.
+  function watch(transport) {
+    transport.onselectedcandidatepairchange = () => {
+      const pair = transport.getSelectedCandidatePair();
+      tell("path", {ufrag: pair ? pair.local.usernameFragment : ""});
+    };
+  }
+
   // The description is told before it is set, and so before the first candidate of it.
   async function describe(description) {
     tell("description", {type: description.type, sdp: description.sdp});
     await pc.setLocalDescription(description);
-    if (pc.sctp) pc.sctp.transport.iceTransport.onselectedcandidatepairchange = () => tell("path");
+    if (pc.sctp) watch(pc.sctp.transport.iceTransport);
   }
 
   function start(iceServers, relayOnly) {

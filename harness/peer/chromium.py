@@ -77,6 +77,8 @@ class ChromiumPeer:
         self._exchange = Exchange(role)
         self._heard: asyncio.Queue[str] = asyncio.Queue()
         self._path: Mapping[str, Any] = {}
+        self._ufrag = ""
+        """Our side's username fragment in the pair in use."""
         self._early: list[Any] = []
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -107,7 +109,7 @@ class ChromiumPeer:
     async def until_path_of(self, description: int, timeout: float) -> None:
         """Waits until the pair in use belongs to the local description of that number, from 1. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
-            while len(self.ufrags) < description or self._path.get("ufrag") != self.ufrags[description - 1]:
+            while len(self.ufrags) < description or self._ufrag != self.ufrags[description - 1]:
                 self._news.clear()
                 await self._news.wait()
 
@@ -209,8 +211,9 @@ class ChromiumPeer:
             case "data":
                 await self._hear(event["text"])
             case "path":
-                await self.look()
+                self._ufrag = event["ufrag"]
                 self._news.set()
+                await self.look()
             case "open":
                 self.spans.mark(Step.OPEN)
                 if self.role is Role.OFFERER:

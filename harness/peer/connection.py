@@ -21,6 +21,7 @@ from aiortc import (
 from aiortc import RTCSessionDescription as Description
 from aiortc.sdp import candidate_from_sdp
 
+from harness.peer.asking import ended_with_us
 from harness.peer.certificate import one_certificate
 from harness.peer.heartbeat import answer_to
 from harness.peer.media import Listener, Media, track_of
@@ -144,7 +145,8 @@ class Connection:
 
     async def _describe(self) -> Trickled:
         with self._network.attached(), watched_relay() as self._relay:
-            await self._pc.setLocalDescription()
+            async with ended_with_us(self._protocols):
+                await self._pc.setLocalDescription()
         return trickled(self._pc.localDescription.sdp)
 
     async def apply(self, kind: str, sdp: str) -> None:
@@ -185,6 +187,10 @@ class Connection:
     def _ice(self) -> Any:
         """The connection of aioice, where aiortc has no statistics for what we ask."""
         return None if self._pc.sctp is None else self._pc.sctp.transport.transport._connection
+
+    def _protocols(self) -> list[Any]:
+        ice = self._ice()
+        return [] if ice is None else list(ice._protocols)
 
     def _look_at_path(self) -> Path | None:
         ice = self._ice()
@@ -244,8 +250,7 @@ class Connection:
 
     async def cut(self) -> None:
         """Takes the sockets away, as the death of the process would: nothing is sent to say so."""
-        ice = self._ice()
-        protocols = [] if ice is None else list(ice._protocols)
+        protocols = self._protocols()
         for protocol in protocols:
             inner = getattr(protocol.transport, "_TurnTransport__inner_protocol", None)
             (protocol.transport if inner is None else inner.transport).abort()
