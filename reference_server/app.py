@@ -32,6 +32,7 @@ from reference_server.openapi.document import routes as openapi_routes
 from reference_server.plans import PLANS
 from reference_server.realtime import Realtime
 from reference_server.rest.catalogue import Catalogue, load_catalogue
+from reference_server.rest.polls import Polls
 from reference_server.rest.routes import routes as rest_routes
 from reference_server.sessions.live_sockets import LiveSockets
 from reference_server.sessions.liveness import Liveness
@@ -44,6 +45,9 @@ from reference_server.web.caller import Gateway
 from reference_server.web.edge import Edge
 from reference_server.web.errors import Json, failed, not_served, unavailable
 from reference_server.web.lean import Lean
+
+_OWN_CONNECTIONS = 4
+"""Beside the pool: two of the change feed, that of the joins, and that of the polls."""
 
 
 class Service(Protocol):
@@ -96,6 +100,7 @@ class Parts:
     liveness: LivenessService
     realtime: RealtimeService
     jobs: Service
+    polls: Polls
     telemetry: Telemetry
     route_lists: Sequence[Callable[[Parts], list[BaseRoute]]]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -142,6 +147,7 @@ async def build_parts(settings: Settings, engines: dict[str, EngineEntry] | None
         liveness=liveness,
         realtime=Realtime(settings, database, verifier, liveness),
         jobs=Schedule(database, engine.jobs()),
+        polls=Polls(database, together=settings.engine != "documented"),
         telemetry=Telemetry(database),
         route_lists=ROUTE_LISTS,
     )
@@ -163,9 +169,9 @@ def _signer(settings: Settings) -> TokenSigner:
 
 
 def _pool_size(settings: Settings) -> int:
-    """The pool that is asked for, within what the plan's database takes: the change feed has two connections itself."""
+    """The pool that is asked for, within what the plan's database takes: some work has connections of its own."""
     most = PLANS[settings.plan].database_connections
-    return settings.database_pool if most is None else min(settings.database_pool, most - 2)
+    return settings.database_pool if most is None else min(settings.database_pool, most - _OWN_CONNECTIONS)
 
 
 @asynccontextmanager
@@ -176,7 +182,9 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         parts.engine.announce = match_found(parts.realtime)
         parts.engine.observer = parts.telemetry.matching
         parts.telemetry.watch(parts.realtime)
-        services: tuple[Service, ...] = (parts.telemetry, parts.engine, parts.liveness, parts.jobs, parts.realtime)
+        services: tuple[Service, ...] = (
+            parts.telemetry, parts.engine, parts.liveness, parts.jobs, parts.polls, parts.realtime,
+        )  # fmt: skip
         for service in services:
             stack.push_async_callback(service.stop)
             await service.start()
@@ -269,7 +277,7 @@ def _auth(parts: Parts) -> list[BaseRoute]:
 
 def _rest(parts: Parts) -> list[BaseRoute]:
     version = parts.settings.postgrest_version
-    return rest_routes(parts.database, parts.gateway, parts.liveness, parts.catalogue, version)
+    return rest_routes(parts.database, parts.polls, parts.gateway, parts.liveness, parts.catalogue, version)
 
 
 def _matching(parts: Parts) -> list[BaseRoute]:

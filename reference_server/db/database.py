@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, cast
 
 import orjson
@@ -162,16 +163,18 @@ class Database:
                 raise
             await connection.execute("commit")
 
-    async def dedicated(self) -> Connection:
+    async def dedicated(self, *, patience_of: str = "") -> Connection:
         """A connection outside the pool, with the owner's rights, for work that holds on to it (the change feed).
 
-        The caller closes it; what is still open is closed with the database.
+        The caller closes it; what is still open is closed with the database. Its statements take as long as they need,
+        or no longer than those of the role `patience_of`.
 
         Raises:
             Unavailable: PostgreSQL cannot be reached.
         """
+        limits = {"statement_timeout": str(self._timeouts[patience_of])} if patience_of else {}
         try:
-            connection = await _connect(self.url, counted(self.statements))
+            connection = await _connect(self.url, counted(self.statements), limits)
         except Refused as error:
             raise Unavailable(str(error)) from error
         self._dedicated = {other for other in self._dedicated if not other.is_closed()} | {connection}
@@ -200,10 +203,12 @@ class Database:
             self._pool.terminate()
 
 
-async def _connect(url: str, kind: type[Any] = driver.Connection) -> Connection:
+async def _connect(
+    url: str, kind: type[Any] = driver.Connection, limits: Mapping[str, str] = MappingProxyType({})
+) -> Connection:
     try:
         connection = await driver.connect(
-            url, connection_class=kind, timeout=startup.CONNECT_TIMEOUT, server_settings=_SESSION
+            url, connection_class=kind, timeout=startup.CONNECT_TIMEOUT, server_settings={**_SESSION, **limits}
         )
     except (DatabaseError, driver.InterfaceError, OSError, ValueError) as error:
         raise startup.explain(error, url) from error

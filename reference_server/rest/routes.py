@@ -21,6 +21,7 @@ from reference_server.rest.catalogue import Catalogue, Function, Table
 from reference_server.rest.errors import RestError, Version, no_such_path, not_served, too_many, wrong_method
 from reference_server.rest.grammar import is_filter, parse_query, parse_range
 from reference_server.rest.payload import read_arguments, read_changes, read_rows
+from reference_server.rest.polls import Polls
 from reference_server.rest.preferences import Preferences, check_body_type, read_preferences
 from reference_server.rest.statements import MAX_ROWS, Statement
 from reference_server.rest.tree import Query
@@ -44,10 +45,15 @@ _Transaction = AbstractAsyncContextManager[Connection]
 
 
 def routes(
-    database: Database, gateway: Gateway, liveness: Liveness, catalogue: Catalogue, version: Version = "13"
+    database: Database,
+    polls: Polls,
+    gateway: Gateway,
+    liveness: Liveness,
+    catalogue: Catalogue,
+    version: Version = "13",
 ) -> list[BaseRoute]:
     """The routes under /rest/v1, each behind the gateway's check of the project's key."""
-    rest = _Rest(database, gateway, liveness, catalogue, version)
+    rest = _Rest(database, polls, gateway, liveness, catalogue, version)
     return [
         Route("/rest/v1/rpc/{function}", rest.endpoint(rest.call), methods=_METHODS),
         Route("/rest/v1/{table}", rest.endpoint(rest.rows), methods=_METHODS),
@@ -57,9 +63,16 @@ def routes(
 
 class _Rest:
     def __init__(
-        self, database: Database, gateway: Gateway, liveness: Liveness, catalogue: Catalogue, version: Version
+        self,
+        database: Database,
+        polls: Polls,
+        gateway: Gateway,
+        liveness: Liveness,
+        catalogue: Catalogue,
+        version: Version,
     ) -> None:
         self._database = database
+        self._polls = polls
         self._gateway = gateway
         self._liveness = liveness
         self._catalogue = catalogue
@@ -166,10 +179,14 @@ class _Rest:
         else:
             query, statement = self._plan(table.name, raw)
         total: int | None = None
-        async with self._as_caller(request, claims, read_only=True) as connection:
-            row = await _run(connection, statement)
-            if preferences.count:
-                total = await _total(connection, table, query, preferences)
+        row: Record | None = None
+        if query.limit == 1 and table.name in WATCHED and not preferences.count:
+            row = await self._polls.read(statement, claims, request.method, request.scope["path"])
+        if row is None:
+            async with self._as_caller(request, claims, read_only=True) as connection:
+                row = await _run(connection, statement)
+                if preferences.count:
+                    total = await _total(connection, table, query, preferences)
         text = shaped(row["body"], row["rows"], preferences)
         return read_answer(text, row["rows"], query.offset, total, preferences, content_location(table.name, raw))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ import pytest
 from reference_server.auth import TokenSigner
 from reference_server.db import Database
 from reference_server.rest.catalogue import load_catalogue
+from reference_server.rest.polls import Polls
 from reference_server.rest.routes import routes
 from reference_server.web.caller import Gateway
 
@@ -66,12 +68,13 @@ class World:
 
 
 @pytest.fixture
-async def world(shared: Database, signer: TokenSigner, gateway: Gateway, client_for: Any) -> World:
-    seen = Seen()
-    client = client_for(routes(shared, gateway, seen, await load_catalogue(shared)))
+async def world(shared: Database, signer: TokenSigner, gateway: Gateway, client_for: Any) -> AsyncIterator[World]:
+    seen, polls = Seen(), Polls(shared)
+    client = client_for(routes(shared, polls, gateway, seen, await load_catalogue(shared)))
     made = World(client, signer, shared, seen)
     await made.settle()
-    return made
+    yield made
+    await polls.stop()
 
 
 def poll(user: UUID) -> str:
@@ -618,7 +621,9 @@ async def test_words_of_an_older_version(
     shared: Database, signer: TokenSigner, gateway: Gateway, client_for: Any
 ) -> None:
     """As PostgREST 12 the words are that version's, and no header names the code."""
-    client = client_for(routes(shared, gateway, Seen(), await load_catalogue(shared), "12"))
+    client = client_for(
+        routes(shared, Polls(shared, together=False), gateway, Seen(), await load_catalogue(shared), "12")
+    )
     none = await client.call("GET", "/rest/v1/profiles", headers=OBJECT)
     assert (none.status, none.json["message"]) == (406, "JSON object requested, multiple (or no) rows returned")
     assert none.json["details"] == "The result contains 0 rows"
@@ -633,7 +638,12 @@ async def test_statements_that_take_too_long(
 ) -> None:
     """A statement that waits longer than its caller may is ended: 500 57014; the next one is not."""
     impatient = await Database.open(shared_url, pool_size=2, statement_timeouts={"anon": 0.05, "authenticated": 0.05})
-    world = World(client_for(routes(impatient, gateway, Seen(), await load_catalogue(shared))), signer, shared, Seen())
+    world = World(
+        client_for(routes(impatient, Polls(impatient, together=False), gateway, Seen(), await load_catalogue(shared))),
+        signer,
+        shared,
+        Seen(),
+    )
     await world.settle()
     row = {"user_id": str(world.ada)}
     async with shared.transaction() as connection:
