@@ -21,7 +21,7 @@ window.gurukul = (() => {
   function watch(transport) {
     transport.onselectedcandidatepairchange = () => {
       const pair = transport.getSelectedCandidatePair();
-      tell("path", {ufrag: pair ? pair.local.usernameFragment : ""});
+      tell("path", {ufrags: pair ? [pair.local.usernameFragment, pair.remote.usernameFragment] : []});
     };
   }
 

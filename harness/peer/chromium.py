@@ -77,8 +77,10 @@ class ChromiumPeer:
         self._exchange = Exchange(role)
         self._heard: asyncio.Queue[str] = asyncio.Queue()
         self._path: Mapping[str, Any] = {}
-        self._ufrag = ""
-        """Our side's username fragment in the pair in use."""
+        self._ufrags: frozenset[str] = frozenset()
+        """The username fragments in the pair in use, our side's and the other's."""
+        self._theirs: list[str] = []
+        """The SDP of each description of the other side."""
         self._early: list[Any] = []
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -107,9 +109,13 @@ class ChromiumPeer:
         await self._page.call("restart")
 
     async def until_path_of(self, description: int, timeout: float) -> None:
-        """Waits until the pair in use belongs to the local description of that number, from 1. Raises TimeoutError."""
+        """Waits until the pair in use belongs to the descriptions of that number, from 1. Raises TimeoutError.
+
+        A candidate of either side says so: after an ICE restart Chromium may go on from its old port to the other's new
+        ones.
+        """
         async with asyncio.timeout(timeout):
-            while len(self.ufrags) < description or self._ufrag != self.ufrags[description - 1]:
+            while not self._ufrags & {one[description - 1] for one in self._known_ufrags() if len(one) >= description}:
                 self._news.clear()
                 await self._news.wait()
 
@@ -130,7 +136,10 @@ class ChromiumPeer:
     @property
     def ufrags(self) -> list[str]:
         """The ICE username fragment of each local description."""
-        return [found[1] for sdp in self.descriptions if (found := _UFRAG.search(sdp))]
+        return _ufrags(self.descriptions)
+
+    def _known_ufrags(self) -> tuple[list[str], list[str]]:
+        return self.ufrags, _ufrags(self._theirs)
 
     def result(self) -> PeerResult:
         """How it stands."""
@@ -178,7 +187,10 @@ class ChromiumPeer:
     async def _take(self, signal: Incoming) -> None:
         if signal.kind in {"offer", "answer"}:
             self.spans.mark(Step.ANSWER if signal.kind == "answer" else Step.OFFER_RECEIVED)
-            await self._page.call("accept", {"type": signal.kind, "sdp": sdp_of(signal)})
+            sdp = sdp_of(signal)
+            await self._page.call("accept", {"type": signal.kind, "sdp": sdp})
+            self._theirs.append(sdp)
+            self._news.set()
             self.progress.remote_description = True
             early, self._early = self._early, []
             for init in early:
@@ -211,7 +223,7 @@ class ChromiumPeer:
             case "data":
                 await self._hear(event["text"])
             case "path":
-                self._ufrag = event["ufrag"]
+                self._ufrags = frozenset(event["ufrags"])
                 self._news.set()
                 await self.look()
             case "open":
@@ -265,6 +277,10 @@ class ChromiumPeer:
 
     def _finish(self) -> None:
         self.over.set()
+
+
+def _ufrags(descriptions: Sequence[str]) -> list[str]:
+    return [found[1] for sdp in descriptions if (found := _UFRAG.search(sdp))]
 
 
 def _stays_here(candidate: str) -> bool:
