@@ -56,7 +56,7 @@ docs: $(READY) ## The documentation as a site, in build/site; a broken link is a
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/site
 
 commands: $(READY) ## Run every command that README and docs/ show (under 10 minutes)
-	$(BIN)/pytest -q tests/documents
+	$(BIN)/pytest -q -n 2 tests/documents
 
 format: $(READY) ## Mend lint and format where a program can
 	$(BIN)/ruff check --fix
