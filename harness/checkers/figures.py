@@ -18,6 +18,7 @@ from harness.checkers.statistics import quantiles_ms, samples_ms, spread_ms, wil
 from harness.checkers.timeline import sighting_of
 from harness.checkers.upkeep import upkeep_of
 from harness.history.op import Op, Outcome
+from harness.history.quiet_memory import without_collection
 from harness.results.connections import Connections
 from harness.results.finding import Judgement, Verdict
 from harness.results.run import Pairs, PersonaFigures, TargetFigures, Timeline
@@ -77,6 +78,7 @@ class _Measured:
         return [(due, max(due, seen)) for due, seen in spans]
 
 
+@without_collection
 def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets = Budgets()) -> TargetFigures:
     """The figures of one target.
 

@@ -23,6 +23,7 @@ from harness.checkers.safety import SAFETY
 from harness.checkers.signals import SIGNALS
 from harness.checkers.timeline import Facts, contended_joins
 from harness.history.op import Op
+from harness.history.quiet_memory import without_collection
 from harness.results.finding import CheckResult, Judgement, Verdict
 from harness.target import Budgets, Capabilities
 
@@ -55,6 +56,7 @@ SHOULD = frozenset({"MM-L6"})
 """Requirements whose findings are warnings: they make no history invalid."""
 
 
+@without_collection
 def judge(
     ops: Iterable[Op],
     budgets: Budgets,

@@ -14,6 +14,7 @@ import orjson
 from harness.errors import Trouble
 from harness.history.clock import Clock, clock_of, on_reference
 from harness.history.op import Op, Outcome, Via
+from harness.history.quiet_memory import without_collection
 
 _log = logging.getLogger(__name__)
 
@@ -197,6 +198,7 @@ def _checked(row: dict[str, Any]) -> Op:
     return Op(**{**row, "outcome": outcome, "via": via})
 
 
+@without_collection
 def read_history(path: Path) -> list[Op]:
     """Reads a history in the order of its lines. A clock that it states says nothing as long as it is alone.
 
