@@ -119,7 +119,7 @@ def queries_per_poll(facts: StatementFacts) -> ClaimMeasured:
     reads, sent = facts.poll_reads / facts.polls, facts.poll_statements / facts.polls
     return ruled(
         reads == 1,
-        f"{reads:.3g} statement that reads a poll, {sent:.3g} with BEGIN, the caller's rights and COMMIT",
+        f"{reads:.3g} statement that reads a poll, {sent:.3g} in all: BEGIN, the caller's rights and COMMIT count, too",
         reads_per_poll=figure(reads, facts.polls),
         statements_per_poll=figure(sent, facts.polls),
     )
