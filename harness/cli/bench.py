@@ -61,7 +61,7 @@ class Size:
 
 
 QUICK = Size(steady=100, bursts=8, burst=40, pairs=24, joins=2000)
-FULL = Size(steady=300, bursts=50, burst=40, pairs=100, joins=10_000)
+FULL = Size(steady=300, bursts=20, burst=40, pairs=40, joins=4000)
 
 
 @dataclass(frozen=True)
