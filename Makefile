@@ -26,7 +26,7 @@ serve: $(READY) ## The reference server on http://127.0.0.1:54321 until Ctrl-C
 SHORT := --ignore=tests/clients --ignore=tests/benchmarks --ignore=tests/stress --ignore=tests/documents
 
 test: $(READY) ## All tests, save those of the next four verbs (under 10 minutes)
-	$(BIN)/pytest -q -n 4 --dist loadfile --durations=20 $(SHORT) -m "not long"
+	$(BIN)/pytest -q -n 4 --dist worksteal --durations=20 $(SHORT) -m "not long"
 
 long: $(READY) ## Tests that make whole runs in real time: reported times, several machines, the web page, ceilings, the action
 	$(BIN)/pytest -q $(SHORT) -m long
