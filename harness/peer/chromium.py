@@ -115,7 +115,9 @@ class ChromiumPeer:
         ones.
         """
         async with asyncio.timeout(timeout):
-            while not self._ufrags & {one[description - 1] for one in self._known_ufrags() if len(one) >= description}:
+            while self._ufrags.isdisjoint(
+                side[description - 1] for side in (self.ufrags, _ufrags(self._theirs)) if len(side) >= description
+            ):
                 self._news.clear()
                 await self._news.wait()
 
@@ -137,9 +139,6 @@ class ChromiumPeer:
     def ufrags(self) -> list[str]:
         """The ICE username fragment of each local description."""
         return _ufrags(self.descriptions)
-
-    def _known_ufrags(self) -> tuple[list[str], list[str]]:
-        return self.ufrags, _ufrags(self._theirs)
 
     def result(self) -> PeerResult:
         """How it stands."""
