@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.checkers.timeline import sighting_of
+from harness.checkers.timeline import SIGHTS, sighting_of
 from harness.history.op import Op, Outcome
 from harness.results.finding import Judgement
 
@@ -28,11 +28,13 @@ ENCOUNTERS = {
 }
 """What can be met, and what counts as one."""
 _LOSSES = {"lost": "lost", "disconnect": "vanished"}
+_TELLING = SIGHTS | _LOSSES.keys() | {"leave", "end", "told", "back", "befriend"}
+"""Ops that have a part in any of them."""
 
 
 def encounters_of(ops: Iterable[Op]) -> dict[str, int]:
     """How often each was met; those that were not are left out."""
-    ordered = sorted(ops, key=lambda op: op.t0)
+    ordered = sorted((op for op in ops if op.op in _TELLING), key=lambda op: op.t0)
     met: Counter[str] = Counter()
     by_user: dict[str, list[Op]] = {}
     for op in ordered:
@@ -94,8 +96,8 @@ def _in_a_search(ops: Sequence[Op]) -> Iterator[str]:
         if doing in {"waiting", "talking"} and op.op in _LOSSES:
             yield f"{_LOSSES[op.op]}_{doing}"
         doing = _next(doing, op)
-        sight = sighting_of(op)
-        if sight is not None and sight.active and doing in {"waiting", "left"}:
+        sight = sighting_of(op) if doing in {"waiting", "left"} else None
+        if sight is not None and sight.active:
             if doing == "left":
                 yield "matched_while_leaving"
             doing = "talking"

@@ -15,7 +15,7 @@ from harness.checkers.generator import GENERATOR_LOST, health_of
 from harness.checkers.ideal import Due, Waits, waits_of
 from harness.checkers.judge import split_groups
 from harness.checkers.statistics import quantiles_ms, samples_ms, spread_ms, wilson_95
-from harness.checkers.timeline import sighting_of
+from harness.checkers.timeline import SIGHTS, sighting_of
 from harness.checkers.upkeep import upkeep_of
 from harness.history.op import Op, Outcome
 from harness.history.quiet_memory import without_collection
@@ -287,7 +287,7 @@ def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
             left[op.user] = waiting.pop(op.user), op.t0
             measured.gone.append(op.t0)
             measured.censored += 1
-        sight = sighting_of(op)
+        sight = sighting_of(op) if op.op in SIGHTS else None
         if sight is None:
             continue
         born.setdefault(sight.session, sight.known)

@@ -6,13 +6,10 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
-from hdrh.histogram import HdrHistogram
-
 from harness.results.connections import Level
 from harness.results.run import Quantile
 from harness.results.spread import Spread
 
-_HIGHEST_US = 3_600_000_000
 _SAMPLES = 1000
 """So many measurements of a figure are kept, for comparing."""
 _PERCENTS = (0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)
@@ -65,18 +62,8 @@ def wilson_of_trials(successes: int, trials: int) -> tuple[float, float]:
     return round(low, 4), round(high, 4)
 
 
-def _at(seconds: Sequence[float], percents: Sequence[float]) -> list[float]:
-    """The values at these percentiles, in milliseconds; all in one walk through the histogram."""
-    found = _histogram(seconds).get_percentile_to_value_dict(percents)
-    return [_ms(found[percent]) for percent in percents]
-
-
-def _histogram(seconds: Sequence[float]) -> HdrHistogram:
-    histogram = HdrHistogram(1, _HIGHEST_US, 3)
-    for value in seconds:
-        histogram.record_value(min(_HIGHEST_US, max(1, round(value * 1e6))))
-    return histogram
-
-
-def _ms(microseconds: float) -> float:
-    return round(microseconds / 1000, 3)
+def _at(seconds: Sequence[float], percents: Iterable[float]) -> list[float]:
+    """The values at these percentiles, in milliseconds: the least measurement that so many of all do not exceed."""
+    ordered = sorted(seconds)
+    places = (max(1, math.ceil(round(percent / 100 * len(ordered), 6))) for percent in percents)
+    return [round(max(0.0, ordered[place - 1]) * 1000, 3) for place in places]

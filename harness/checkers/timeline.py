@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from harness.history.op import Op, Outcome, Via
 from harness.target import Budgets, Capabilities
@@ -33,8 +35,7 @@ _RARE = frozenset(
 """Ops that some checkers want by kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Struct, frozen=True):
     """Somebody saw a session: it certainly existed from `known` on; what was seen was true at `since` or later."""
 
     op: Op
@@ -46,8 +47,7 @@ class Sight:
     known: float
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """A call and the interval in which it may have taken effect."""
 
     op: Op
@@ -242,16 +242,16 @@ def sort_history(ops: Iterable[Op], budgets: Budgets, capabilities: Capabilities
     kinds: dict[str, list[Op]] = {}
     ordered = sorted((op for op in ops if op.op != "generator"), key=lambda op: op.t0)
     for op in ordered:
-        if op.op == "drain":
+        kind = op.op
+        if kind == "drain":
             drains.append(op)
         elif op.user:
             by_user.setdefault(op.user, []).append(op)
-        if op.op in _RARE:
-            kinds.setdefault(op.op, []).append(op)
-        if op.op == "end" and op.outcome is not Outcome.FAIL:
+        if kind in _RARE:
+            kinds.setdefault(kind, []).append(op)
+        if kind == "end" and op.outcome is not Outcome.FAIL:
             ends.setdefault(str(op.value.get("id")), []).append(effect_of(op))
-        sight = sighting_of(op)
-        if sight is not None:
+        if kind in SIGHTS and (sight := sighting_of(op)) is not None:
             sights.setdefault(sight.session, []).append(sight)
     facts = Facts(
         users={user: _user_facts(user, own, budgets, fresh_users) for user, own in by_user.items()},
@@ -304,14 +304,21 @@ def _session_facts(sights: list[Sight], ends: list[Effect]) -> SessionFacts:
 
 
 def _user_facts(user: str, ops: list[Op], budgets: Budgets, fresh: bool) -> UserFacts:
-    calls = [op for op in ops if op.outcome is not Outcome.FAIL]
-    joins = [effect_of(op) for op in calls if op.op == "join"]
+    kinds: dict[str, list[Op]] = {}
+    devices: dict[str, float] = {}
+    signs: list[Op] = []
+    for op in ops:
+        kinds.setdefault(op.op, []).append(op)
+        devices.setdefault(op.device, op.t0)
+        if op.outcome is Outcome.OK and op.via is not Via.SELF and op.op not in _UNSURE_LIFE:
+            signs.append(op)
+    joins = _effects(kinds, "join")
     if not fresh:
         joins.insert(0, _earlier_run(ops[0]))
-    leaves = [effect_of(op) for op in calls if op.op == "leave"]
-    breaks = _breaks(ops, budgets.tolerance)
+    leaves = _effects(kinds, "leave")
+    breaks = _breaks(kinds, budgets.tolerance)
     alone = len(joins) == 1 or (len(joins) > 1 and joins[1].start >= joins[0].until)
-    polls = [op for op in ops if op.op == "poll" and op.outcome is Outcome.OK]
+    polls = [op for op in kinds.get("poll", ()) if op.outcome is Outcome.OK]
     return UserFacts(
         user=user,
         ops=ops,
@@ -322,12 +329,17 @@ def _user_facts(user: str, ops: list[Op], budgets: Budgets, fresh: bool) -> User
         enders=Effects([*(joins[1:] if alone else joins), *leaves, *breaks]),
         polls=polls,
         empties=[op for op in polls if not op.value.get("session")],
-        statuses=[op for op in ops if op.op == "status"],
+        statuses=kinds.get("status", []),
         life=_life(ops, budgets.queue_ttl + budgets.tolerance, fresh),
-        signs=[op for op in ops if op.outcome is Outcome.OK and op.via is not Via.SELF and op.op not in _UNSURE_LIFE],
-        devices={op.device: op.t0 for op in reversed(ops)},
-        told={str(op.value.get("id")): op for op in reversed(ops) if op.op == "told"},
+        signs=signs,
+        devices=devices,
+        told={str(op.value.get("id")): op for op in reversed(kinds.get("told", ()))},
     )
+
+
+def _effects(kinds: Mapping[str, Sequence[Op]], kind: str) -> list[Effect]:
+    """Those calls of a kind that took effect or may have."""
+    return [effect_of(op) for op in kinds.get(kind, ()) if op.outcome is not Outcome.FAIL]
 
 
 def _earlier_run(first: Op) -> Effect:
@@ -336,19 +348,20 @@ def _earlier_run(first: Op) -> Effect:
     return Effect(op, -math.inf, -math.inf)
 
 
-def _breaks(ops: list[Op], tolerance: float) -> list[Effect]:
+def _breaks(kinds: Mapping[str, Sequence[Op]], tolerance: float) -> list[Effect]:
     """Each loss of a connection, with the time until which the target may act on it.
 
     A loss that the user did not make himself is noticed late, so it counts from `tolerance` before.
     """
     breaks: list[Effect] = []
+    broken = [op for kind in _BREAKS for op in kinds.get(kind, ())]
     returns: dict[str, list[Op]] = {}
-    for op in ops:
-        if op.op == "back" or (op.op == "subscribe" and op.outcome is Outcome.OK):
+    for op in (op for kind in ("back", "subscribe") for op in kinds.get(kind, ()) if broken):
+        if op.op == "back" or op.outcome is Outcome.OK:
             returns.setdefault(op.device, []).append(op)
-    for op in ops:
-        if op.op not in _BREAKS:
-            continue
+    for mine in returns.values():
+        mine.sort(key=lambda op: op.t0)
+    for op in sorted(broken, key=lambda op: op.t0):
         mine = returns.get(op.device, [])
         at = bisect_right(mine, op.t0, key=lambda back: back.t0)
         back = mine[at] if at < len(mine) else None

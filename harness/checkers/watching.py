@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from harness.checkers.timeline import UserFacts
 from harness.history.op import Op, Outcome, Via
@@ -14,8 +15,7 @@ MATCHES = "matchmaking:"
 _STOPS = frozenset({"disconnect", "lost"})
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """A subscription that stood from `since` (the database subscription was ready) to `until`."""
 
     op: Op

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import orjson
+from msgspec import Struct
+from msgspec.json import Decoder, Encoder
+from msgspec.structs import asdict, fields
 
 from harness.errors import Trouble
 from harness.history.clock import Clock, clock_of, on_reference
@@ -37,6 +39,23 @@ _OPTIONAL = {"value": {}, "seed": 0, "due": None}
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _VIAS = {via.value: via for via in Via}
 _KEYS = frozenset(part.name for part in fields(Op))
+_BLOCK = 1 << 20
+"""About so many bytes are read at once."""
+_encoder = Encoder(enc_hook=str)
+_decoder = Decoder(Op)
+_anything = Decoder(Any)
+
+
+class _Head(Struct, gc=False):
+    """What merging must know of an op; the rest of its line is copied as it is."""
+
+    t0: float
+    t1: float | None
+    process: str
+    n: int
+
+
+_heads = Decoder(_Head)
 
 
 class Journal:
@@ -127,8 +146,8 @@ def restate(path: Path, clock: Clock) -> None:
 def op_line(op: Op) -> bytes:
     """One op as a line of NDJSON, newline included. What JSON cannot say is written as text, as well as it can be."""
     try:
-        return orjson.dumps(op, default=str, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # lone surrogates, integers over 64 bits, keys that are no text: a target may send them
+        return _encoder.encode(op) + b"\n"
+    except (TypeError, ValueError, OverflowError):  # lone surrogates, integers over 64 bits: a target may send them
         return orjson.dumps(_plain(asdict(op)), option=orjson.OPT_APPEND_NEWLINE)
 
 
@@ -144,42 +163,32 @@ def _plain(value: Any) -> Any:
 
 def op_record(op: Op) -> dict[str, Any]:
     """One op as the JSON object that stands in a history (used for witnesses)."""
-    record: dict[str, Any] = orjson.loads(op_line(op))
+    record: dict[str, Any] = _anything.decode(op_line(op))
     return record
 
 
 def parse_op(line: bytes) -> Op:
-    """Reads one line. Raises ValueError with what is wrong."""
-    row = orjson.loads(line)
+    """Reads one line. Unknown keys are refused; `value`, `seed` and `due` may be left out.
+
+    Raises:
+        ValueError: says what is wrong.
+    """
+    try:
+        op = _decoder.decode(line)
+    except ValueError:
+        return _checked(orjson.loads(line))
+    return op if _sound(op) else _checked(orjson.loads(line))
+
+
+def _sound(op: Op) -> bool:
+    """Whether what no type says is right, too."""
+    return bool(op.op) and (op.t1 is None or op.t1 >= op.t0)
+
+
+def _checked(row: Any) -> Op:
+    """The same, key by key. Raises ValueError with the one that is wrong."""
     if type(row) is not dict:
         raise ValueError("not a JSON object")
-    return op_of(row)
-
-
-def op_of(row: dict[str, Any]) -> Op:
-    """An op from its JSON object. Unknown keys are refused; `value`, `seed` and `due` may be left out."""
-    return _as_written(row) or _checked(row)
-
-
-def _as_written(row: dict[str, Any]) -> Op | None:
-    """An op as `op_line` writes it, which most are; None for one that must be looked at key by key."""
-    if row.keys() != _KEYS:
-        return None
-    t0, t1, due, value = row["t0"], row["t1"], row["due"], row["value"]
-    name, user, device, process = row["op"], row["user"], row["device"], row["process"]
-    outcome, via = _OUTCOMES.get(str(row["outcome"])), _VIAS.get(str(row["via"]))
-    good = (
-        type(t0) is float and type(t1) is float and t1 >= t0 and (due is None or type(due) is float)
-        and type(value) is dict and type(name) is str and name and type(user) is str and type(device) is str
-        and type(process) is str and type(row["n"]) is int and type(row["seed"]) is int
-    )  # fmt: skip
-    if not good or outcome is None or via is None:
-        return None
-    return Op(row["n"], t0, t1, process, user, device, name, outcome, via, value, row["seed"], due)
-
-
-def _checked(row: dict[str, Any]) -> Op:
-    """The same, slowly. Raises ValueError with the key that is wrong."""
     if not row.keys() <= _KEYS:
         raise ValueError(f"unknown key {min(row.keys() - _KEYS)!r}")
     for key, good in _CHECKS.items():
@@ -212,21 +221,47 @@ def read_history(path: Path) -> list[Op]:
     """
     ops: list[Op] = []
     announced: dict[tuple[str, int], int] = {}
-    for number, line, whole in _lines(path):
+    for number, block in _blocks(path):
+        for op in _ops_of(path, number, block):
+            if op.t1 is None or announced:
+                place = _place(op.process, op.n, op.t1, announced, len(ops))
+                ops[place : place + 1] = [op]
+            else:
+                ops.append(op)
+    return ops
+
+
+def _ops_of(path: Path, number: int, block: bytes) -> list[Op]:
+    """The ops of a block of whole lines, the first of which has this number; line by line where one is odd."""
+    if number > 1 or not block.startswith(_CLOCK):
+        try:
+            ops = _decoder.decode_lines(block)
+        except ValueError:
+            ops = []
+        if ops and all(map(_sound, ops)):
+            return ops
+    return list(_line_by_line(path, number, block))
+
+
+def _line_by_line(path: Path, first: int, block: bytes) -> Iterator[Op]:
+    """The same, naming the line that is no op."""
+    for number, line, whole in _split(first, block):
         try:
             if number == 1 and line.startswith(_CLOCK) and clock_of(orjson.loads(line)) is not None:
                 continue
-            op = parse_op(line)
-            place = _place(op.process, op.n, op.t1, announced, len(ops))
-            ops[place : place + 1] = [op]
+            yield parse_op(line)
         except ValueError as error:
             if not whole:
-                _log.warning("%s: the last line is torn and was dropped (line %d)", path, number)
+                _tell_torn(path, number)
                 break
             raise Trouble(
                 f"{path}, line {number}: not an op ({error})", "give a history as the harness wrote it"
             ) from None
-    return ops
+
+
+def _tell_torn(path: Path, number: int) -> None:
+    """Says that a last line was dropped: a killed process leaves such."""
+    _log.warning("%s: the last line is torn and was dropped (line %d)", path, number)
 
 
 def _place(process: str, n: int, t1: float | None, announced: dict[tuple[str, int], int], end: int) -> int:
@@ -260,16 +295,16 @@ def merge_histories(paths: Sequence[Path], into: Path) -> int:
             if number == 1 and line.startswith(_CLOCK):
                 continue
             try:
-                row = orjson.loads(line)
-                start, place = row["t0"] + 0.0, _place(row["process"], row["n"], row["t1"], announced, len(keyed))
-            except (ValueError, KeyError, TypeError):
+                head = _heads.decode(line)
+                place = _place(head.process, head.n, head.t1, announced, len(keyed))
+            except ValueError:
                 if not whole:
-                    _log.warning("%s: the last line is torn and was dropped (line %d)", path, number)
+                    _tell_torn(path, number)
                     break
                 raise Trouble(f"{path}, line {number}: not an op", "give histories as the harness wrote them") from None
-            keyed[place : place + 1] = [(start, place, line)]
+            keyed[place : place + 1] = [(head.t0, place, line)]
     keyed.sort()
-    _write((line.rstrip(b"\n") + b"\n" for _, _, line in keyed), into)
+    _write((line + b"\n" for _, _, line in keyed), into)
     return len(keyed)
 
 
@@ -308,17 +343,33 @@ def _merge_clocks(paths: Sequence[Path], clocks: Sequence[Clock | None], into: P
     return len(ops)
 
 
-def _lines(path: Path) -> Iterable[tuple[int, bytes, bool]]:
-    """The lines of a file that are not blank: number from 1, bytes, and whether the newline is there."""
+def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+    """A file in blocks of whole lines, each with the number of its first; the last of all may lack its newline."""
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, line, line.endswith(b"\n")
+            number = 1
+            while block := file.read(_BLOCK):
+                block += b"" if block.endswith(b"\n") else file.readline()
+                yield number, block
+                number += block.count(b"\n")
     except FileNotFoundError:
         raise Trouble(f"there is no history {path}", "name a history.ndjson of a run") from None
     except OSError as error:
         raise Trouble(f"the history {path} cannot be read ({error.strerror})", "check the path") from None
+
+
+def _split(first: int, block: bytes) -> Iterator[tuple[int, bytes, bool]]:
+    """The lines of a block that are not blank: number, bytes without newline, and whether the newline was there."""
+    lines = block.split(b"\n")
+    for number, line in enumerate(lines, first):
+        if line.strip():
+            yield number, line, number < first + len(lines) - 1
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
+    """The same of a whole file."""
+    for first, block in _blocks(path):
+        yield from _split(first, block)
 
 
 def _write(lines: Iterable[bytes], path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 
 class Outcome(StrEnum):
@@ -27,9 +28,8 @@ class Via(StrEnum):
     """Nothing was sent: the driver did it to itself (a closed tab, the drain at the end)."""
 
 
-@dataclass(slots=True)
-class Op:
-    """One line of a history.
+class Op(Struct, forbid_unknown_fields=True, gc=False):
+    """One line of a history. Vary one with `msgspec.structs.replace`.
 
     Times are seconds of a monotonic clock that all processes of one machine share. `t1` is None only for a call
     that never came back; its outcome is then `info`. `due` is when an open-model arrival should have started.
@@ -68,6 +68,6 @@ class Op:
     op: str
     outcome: Outcome
     via: Via
-    value: dict[str, Any] = field(default_factory=dict)
+    value: dict[str, Any] = field(default_factory=dict[str, Any])
     seed: int = 0
     due: float | None = None

@@ -93,10 +93,8 @@ class Recorder:
     def begin(self, user: str, device: str, op: str, via: Via, *, due: float | None = None, **value: Any) -> Call:
         """Notes that a call starts now."""
         self._next += 1
-        entry = Op(
-            n=self._next, t0=self._clock(), t1=None, process=self._process, user=user, device=device, op=op,
-            outcome=Outcome.INFO, via=via, value=value, seed=self._seed, due=due,
-        )  # fmt: skip
+        t0, process, seed = self._clock(), self._process, self._seed
+        entry = Op(self._next, t0, None, process, user, device, op, Outcome.INFO, via, value, seed, due)
         self._open[entry.n] = entry
         if self._announce is not None and op in EFFECTS:
             self._announce(entry)
@@ -104,7 +102,11 @@ class Recorder:
 
     def saw(self, user: str, device: str, op: str, via: Via, **value: Any) -> Op:
         """Notes something that was seen at this moment (a push, a told end, a closed tab)."""
-        return self.begin(user, device, op, via, **value).ok()
+        self._next += 1
+        now = self._clock()
+        entry = Op(self._next, now, now, self._process, user, device, op, Outcome.OK, via, value, self._seed)
+        self._sink.append(entry)
+        return entry
 
     def finish(self, op: Op) -> None:
         """Stamps the end of a call and hands it to the sink."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
+from msgspec.structs import replace
 
 from harness.history.clock import Clock, clock_of, on_reference
-from harness.history.journal import op_of
+from harness.history.journal import parse_op
 from harness.history.op import Op, Outcome
 from harness.history.recorder import EFFECTS
 from harness.load.loss import parting
@@ -41,7 +42,7 @@ class _Journal:
         whole = data.rfind(b"\n") + 1
         for line in data[:whole].splitlines():
             if line.strip():
-                self._take(op_of(orjson.loads(line)))
+                self._take(parse_op(line))
         self.offset = at + whole
 
     def _take(self, op: Op) -> None:

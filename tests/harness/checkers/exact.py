@@ -25,8 +25,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import combinations
+
+from msgspec.structs import replace
 
 from harness.history.op import Op, Outcome, Via
 from harness.target import Budgets

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from harness.checkers.encounters import ENCOUNTERS, encounters_of, needs_of, unmet
 from harness.checkers.figures import figures

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import accumulate
 
 import pytest
+from msgspec.structs import replace
 
 from harness.checkers.figures import figures
 from harness.checkers.ideal import Due, Waits, ideal_waits, waits_of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from harness.checkers import judge as judging
 from harness.checkers.judge import CHECKERS, judge, judge_groups, merge_judgements, split_groups

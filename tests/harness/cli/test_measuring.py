@@ -2,11 +2,11 @@
 
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from harness.history.clock import Clock
 from harness.history.journal import Journal, read_history
