@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import orjson
 from msgspec import Struct
@@ -61,7 +62,7 @@ _heads = Decoder(_Head)
 class Journal:
     """Keeps ops in a file, one JSON object a line. It is a Sink; not for use from several threads at once.
 
-    Lines are buffered and reach the file at the latest `every` seconds before the next op, so that a killed process
+    Ops are held back, and reach the file at the latest `every` seconds before the next one, so that a killed process
     loses little. A write that fails (disk full, folder removed) is a Trouble.
 
     Args:
@@ -74,26 +75,25 @@ class Journal:
         self.path = path
         self._every = every
         self._flushed = time.monotonic()
-        self._file: BinaryIO | None
+        self._held: list[Op] = []
+        self._unwritten = b""
+        self._file: FileIO | None
         try:
-            self._file = path.open("ab")
+            self._file = path.open("ab", buffering=0)
             if clock is not None and not self._file.tell():
-                self._file.write(clock.line())
+                self._unwritten = clock.line()
         except OSError as error:
             raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None
 
     def append(self, op: Op) -> None:
-        """Writes one op. Raises Trouble when the journal is closed or the disk refuses."""
+        """Takes one op, which must not change any more. Raises Trouble when it is closed or the disk refuses."""
         if self._file is None:
             raise Trouble(f"the history {self.path} is closed", "record before the run ends")
-        try:
-            self._file.write(op_line(op))
-            now = time.monotonic()
-            if now - self._flushed >= self._every:
-                self._flushed = now
-                self._file.flush()
-        except OSError as error:
-            raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", _REMEDY) from None
+        self._held.append(op)
+        now = time.monotonic()
+        if now - self._flushed >= self._every:
+            self._flushed = now
+            self.flush()
 
     def announce(self, op: Op) -> None:
         """Writes a call that begins, at once: as `info` without an end, until a line with the same number ends it."""
@@ -108,21 +108,25 @@ class Journal:
         restate(self.path, clock)
 
     def flush(self) -> None:
-        """Hands everything to the operating system."""
-        if self._file is not None:
-            try:
-                self._file.flush()
-            except OSError as error:
-                raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", _REMEDY) from None
+        """Hands everything to the operating system. What it refuses is kept for the next try."""
+        if self._file is None:
+            return
+        self._unwritten += _op_lines(self._held)
+        self._held.clear()
+        try:
+            while self._unwritten:
+                self._unwritten = self._unwritten[self._file.write(self._unwritten) :]
+        except OSError as error:
+            raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", _REMEDY) from None
 
     def close(self) -> None:
         """Flushes and closes the file. May be called twice."""
         if self._file is not None:
-            file, self._file = self._file, None
             try:
+                self.flush()
+            finally:
+                file, self._file = self._file, None
                 file.close()
-            except OSError as error:
-                raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", _REMEDY) from None
 
     def __enter__(self) -> Self:
         return self
@@ -149,6 +153,13 @@ def op_line(op: Op) -> bytes:
         return _encoder.encode(op) + b"\n"
     except (TypeError, ValueError, OverflowError):  # lone surrogates, integers over 64 bits: a target may send them
         return orjson.dumps(_plain(asdict(op)), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _op_lines(ops: list[Op]) -> bytes:
+    try:
+        return _encoder.encode_lines(ops)
+    except (TypeError, ValueError, OverflowError):
+        return b"".join(map(op_line, ops))
 
 
 def _plain(value: Any) -> Any:

@@ -28,7 +28,7 @@ from harness.network.loopback import Loopback
 from harness.target import Budgets
 from tests.harness.load.calibrated import Delay, Running, Table, calibrated
 
-USERS, ROUNDS = 100, 12
+USERS, ROUNDS = 100, 24
 AT_ONCE = 20
 QUICK = Table((Delay(join=0.01, push=0.05),))
 
@@ -88,7 +88,9 @@ async def in_turns(folder: Path) -> tuple[list[float], list[float], list[Path]]:
             without.append(await journeys(running, NoRecorder()))
             path = folder / f"history.{n}.ndjson"
             with Journal(path) as journal:
-                recorded.append(await journeys(running, Recorder(journal, process="t.swarm.0")))
+                recorded.append(
+                    await journeys(running, Recorder(journal, process="t.swarm.0", announce=journal.announce))
+                )
             histories.append(path)
     return without[1:], recorded[1:], histories[1:]
 

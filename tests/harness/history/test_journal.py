@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,23 @@ def test_a_full_disk_is_a_trouble() -> None:
     with pytest.raises(Trouble, match="No space left"):
         journal.close()
     journal.close()
+
+
+def test_what_the_disk_refused_is_written_later_and_once(tmp_path: Path) -> None:
+    """A write that was cut short goes on where it stopped, as soon as there is room."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    journal = Journal(tmp_path / "h", every=3600.0)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(op_line(an_op(1))) + 9, hard))
+        for n in (1, 2, 3):
+            journal.append(an_op(n))
+        with pytest.raises(Trouble, match="cannot be written"):
+            journal.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    journal.append(an_op(4))
+    journal.close()
+    assert [op.n for op in read_history(tmp_path / "h")] == [1, 2, 3, 4]
 
 
 def test_a_closed_journal_takes_nothing(tmp_path: Path) -> None:
