@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -235,24 +237,24 @@ def effect_of(op: Op) -> Effect:
 
 def sort_history(ops: Iterable[Op], budgets: Budgets, capabilities: Capabilities, *, fresh_users: bool) -> Facts:
     """Sorts a history. O(n log n); the ops are kept, not copied. Lifetimes stay unset."""
-    by_user: dict[str, list[Op]] = {}
-    sights: dict[str, list[Sight]] = {}
-    ends: dict[str, list[Effect]] = {}
+    by_user: defaultdict[str, list[Op]] = defaultdict(list)
+    sights: defaultdict[str, list[Sight]] = defaultdict(list)
+    ends: defaultdict[str, list[Effect]] = defaultdict(list)
     drains: list[Op] = []
-    kinds: dict[str, list[Op]] = {}
-    ordered = sorted((op for op in ops if op.op != "generator"), key=lambda op: op.t0)
+    kinds: defaultdict[str, list[Op]] = defaultdict(list)
+    ordered = sorted((op for op in ops if op.op != "generator"), key=attrgetter("t0"))
     for op in ordered:
         kind = op.op
         if kind == "drain":
             drains.append(op)
         elif op.user:
-            by_user.setdefault(op.user, []).append(op)
+            by_user[op.user].append(op)
         if kind in _RARE:
-            kinds.setdefault(kind, []).append(op)
+            kinds[kind].append(op)
         if kind == "end" and op.outcome is not Outcome.FAIL:
-            ends.setdefault(str(op.value.get("id")), []).append(effect_of(op))
+            ends[str(op.value.get("id"))].append(effect_of(op))
         if kind in SIGHTS and (sight := sighting_of(op)) is not None:
-            sights.setdefault(sight.session, []).append(sight)
+            sights[sight.session].append(sight)
     facts = Facts(
         users={user: _user_facts(user, own, budgets, fresh_users) for user, own in by_user.items()},
         sessions={session: _session_facts(seen, ends.get(session, [])) for session, seen in sights.items()},
@@ -262,7 +264,7 @@ def sort_history(ops: Iterable[Op], budgets: Budgets, capabilities: Capabilities
         end=max((op.t1 if op.t1 is not None else op.t0 for op in ordered), default=0.0),
         budgets=budgets,
         capabilities=capabilities,
-        kinds=kinds,
+        kinds=dict(kinds),
         fresh=fresh_users,
         foreigners=False,
     )
@@ -304,12 +306,13 @@ def _session_facts(sights: list[Sight], ends: list[Effect]) -> SessionFacts:
 
 
 def _user_facts(user: str, ops: list[Op], budgets: Budgets, fresh: bool) -> UserFacts:
-    kinds: dict[str, list[Op]] = {}
+    kinds: defaultdict[str, list[Op]] = defaultdict(list)
     devices: dict[str, float] = {}
     signs: list[Op] = []
     for op in ops:
-        kinds.setdefault(op.op, []).append(op)
-        devices.setdefault(op.device, op.t0)
+        kinds[op.op].append(op)
+        if op.device not in devices:
+            devices[op.device] = op.t0
         if op.outcome is Outcome.OK and op.via is not Via.SELF and op.op not in _UNSURE_LIFE:
             signs.append(op)
     joins = _effects(kinds, "join")
@@ -372,17 +375,20 @@ def _breaks(kinds: Mapping[str, Sequence[Op]], tolerance: float) -> list[Effect]
 
 def _life(ops: list[Op], lasts: float, fresh: bool) -> list[tuple[float, float]]:
     """The merged intervals in which a user may count as alive; `lasts` is how long a sign of life may hold."""
-    merged: list[tuple[float, float]] = [] if fresh or not ops else [(-math.inf, ops[0].t0 + lasts)]
+    merged: list[tuple[float, float]] = []
+    since, until = (math.inf, -math.inf) if fresh or not ops else (-math.inf, ops[0].t0 + lasts)
     for op in ops:
         if op.op in _NO_LIFE or op.via is Via.SELF:
             continue
         end = math.inf if op.op == "join" and op.outcome is Outcome.INFO else lasts
         end += op.t1 if op.t1 is not None else op.t0 + lasts
-        if merged and op.t0 <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((op.t0, end))
-    return merged
+        if op.t0 <= until:
+            until = max(until, end)
+            continue
+        if since <= until:
+            merged.append((since, until))
+        since, until = op.t0, end
+    return [*merged, (since, until)] if since <= until else merged
 
 
 def contended_joins(facts: Facts) -> int:
