@@ -106,15 +106,17 @@ class Connections:
         """
         origin, path = _split(url)
         wire = _rendered(method, path, origin.named, headers, body)
-        async with asyncio.timeout(self._timeout):
-            connection = self._kept(origin)
-            if connection is not None:
-                try:
-                    return await self._exchange(origin, connection, wire)
-                except ConnectionError:
-                    if method != "GET" or connection.heard:
-                        raise
-            return await self._exchange(origin, await self._connected(origin), wire)
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        connection = self._kept(origin)
+        if connection is not None:
+            try:
+                return await self._exchange(origin, connection, wire, deadline)
+            except ConnectionError:
+                if method != "GET" or connection.heard:
+                    raise
+        async with asyncio.timeout_at(deadline):
+            connection = await self._connected(origin)
+        return await self._exchange(origin, connection, wire, deadline)
 
     async def close(self) -> None:
         """Cuts all connections, and with them what is under way; returns when they are gone. May be called twice."""
@@ -126,8 +128,8 @@ class Connections:
         while self._open:
             await next(iter(self._open)).gone.wait()
 
-    async def _exchange(self, origin: _Origin, connection: _Connection, wire: bytes) -> Response:
-        response = await connection.exchange(wire)
+    async def _exchange(self, origin: _Origin, connection: _Connection, wire: bytes, deadline: float) -> Response:
+        response = await connection.exchange(wire, deadline)
         if connection.reusable:
             self._keep(origin, connection)
         else:
@@ -214,12 +216,17 @@ class _Connection(asyncio.Protocol):
         """Whether another request may be sent: the server keeps it, and has said nothing since."""
         return self._kept_alive and self._transport is not None and not self._transport.is_closing()
 
-    async def exchange(self, wire: bytes) -> Response:
-        """Sends a request and waits for its answer; whoever is cancelled here leaves a connection that is cut."""
+    async def exchange(self, wire: bytes, deadline: float) -> Response:
+        """Sends a request and waits for its answer; whoever is cancelled here leaves a connection that is cut.
+
+        After the deadline, a time of the loop, it is a TimeoutError.
+        """
         if self._transport is None or self._transport.is_closing():
             raise Disconnected("the server closed the connection")
         self.heard = self._kept_alive = False
-        self._answer = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._answer = loop.create_future()
+        late = loop.call_at(deadline, self._failed, TimeoutError())
         self._transport.write(wire)
         try:
             return _unpacked(await self._answer)
@@ -227,6 +234,7 @@ class _Connection(asyncio.Protocol):
             self.cut()
             raise
         finally:
+            late.cancel()
             self._answer = None
 
     def cut(self) -> None:

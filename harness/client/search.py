@@ -17,7 +17,7 @@ class Search(RecordedSubscription):
     def __init__(self, recorder: UserRecorder) -> None:
         super().__init__(recorder, f"matchmaking:{recorder.user}")
         self._found: SessionSeen | None = None
-        self._matched = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
         self._earlier: set[str] = set()
         self._stands = asyncio.Event()
 
@@ -47,7 +47,6 @@ class Search(RecordedSubscription):
         if self._found is not None:
             self._earlier.add(self._found.id)
         self._found = None
-        self._matched.clear()
 
     def session(self, event: str, session: SessionSeen) -> None:
         """A push: recorded always, and the match unless it is a late one of an earlier join or somebody else's."""
@@ -60,14 +59,24 @@ class Search(RecordedSubscription):
         """The target named this session; the first one counts."""
         if self._found is None:
             self._found = session
-            self._matched.set()
+            for waiter in self._waiting:
+                _wake(waiter)
 
     async def wait(self, timeout: float) -> SessionSeen | None:
         """The match, as soon as there is one; None after `timeout` seconds."""
-        if self._found is None:
+        if self._found is None and timeout > 0:
+            loop = asyncio.get_running_loop()
+            waiter = loop.create_future()
+            over = loop.call_later(timeout, _wake, waiter)  # a timeout's context costs more than all the rest of a poll
+            self._waiting.add(waiter)
             try:
-                async with asyncio.timeout(max(0.0, timeout)):
-                    await self._matched.wait()
-            except TimeoutError:
-                return None
+                await waiter
+            finally:
+                self._waiting.discard(waiter)
+                over.cancel()
         return self._found
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

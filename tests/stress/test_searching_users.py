@@ -42,7 +42,7 @@ PLAN = SwarmPlan(
 
 async def test_searching_users(cluster, folder):
     """No socket breaks, every poll is answered, heartbeats within 1 s at p99, and a user costs at most 60 KB."""
-    allow_files(2 * USERS + 1_000)
+    allow_files(USERS + 5_000)
     async with deployment("hardened", cluster, folder / "server.log", settings=SETTINGS) as deployed:
         samples, histories = await searching(deployed, folder)
     merge_histories(histories, folder / "history.ndjson")
@@ -86,14 +86,14 @@ async def searching(deployed: Deployment, folder: Path) -> tuple[list[dict[str, 
     """Runs the swarm; samples of the server while it runs, and the histories."""
     over = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        sampling = group.create_task(sample_until(over, deployed))
+        sampling = group.create_task(sample_until(over, deployed, folder / "samples.ndjson"))
         swarm = group.create_task(run_swarm(PLAN, deployed.target, folder, name="searching"))
         swarm.add_done_callback(lambda _: over.set())
     return sampling.result(), swarm.result().histories
 
 
-async def sample_until(over: asyncio.Event, deployed: Deployment) -> list[dict[str, float]]:
-    """A sample every `EVERY` seconds."""
+async def sample_until(over: asyncio.Event, deployed: Deployment, into: Path) -> list[dict[str, float]]:
+    """A sample every `EVERY` seconds, each of them kept at once: they tell where a run that failed got stuck."""
     clock = asyncio.get_running_loop().time
     start, samples = clock(), []
     server, generators = _Spent(psutil.Process(deployed.server.pid)), _Generators()
@@ -107,6 +107,8 @@ async def sample_until(over: asyncio.Event, deployed: Deployment) -> list[dict[s
                 "server_mb": server.process.memory_info().rss / 1e6, "generator_mb": generators.megabytes,
                 "websocket_connections": metric(text, "websocket_connections"),
             })  # fmt: skip
+            with into.open("ab") as file:
+                file.write(orjson.dumps(samples[-1], option=orjson.OPT_APPEND_NEWLINE))
             await until(over, start + EVERY * len(samples))
     return samples
 
