@@ -42,12 +42,16 @@ from reference_server.telemetry import Telemetry, Watched
 from reference_server.turn.credentials import Relay, read_uris
 from reference_server.turn.routes import routes as turn_routes
 from reference_server.web.caller import Gateway
+from reference_server.web.door import Door
 from reference_server.web.edge import Edge
 from reference_server.web.errors import Json, failed, not_served, unavailable
 from reference_server.web.lean import Lean
 
 _OWN_CONNECTIONS = 4
 """Beside the pool: two of the change feed, that of the joins, and that of the polls."""
+
+_URGENT = ("/health", "/ready", "/metrics")
+"""Who asks this wants to know how the server does, and gives it up when the answer is late."""
 
 
 class Service(Protocol):
@@ -195,6 +199,7 @@ class _Application(Starlette):
     """Starlette behind the edge: an error of ours, too, can be read by a browser. What the edge answers is measured."""
 
     around: Callable[[ASGIApp], ASGIApp]
+    door: Callable[[ASGIApp], ASGIApp] = staticmethod(lambda app: app)
     sockets: dict[str, ASGIApp]
     """By path: what serves them. They go past the framework, whose layers would cost each of them 3 KB."""
     lean: dict[tuple[str, str], Route]
@@ -212,7 +217,7 @@ class _Application(Starlette):
             scope["route"] = route
             return route.app(scope, receive, send)
 
-        return self.around(Edge(fork))
+        return self.around(self.door(Edge(fork)))
 
 
 def build_app(parts: Parts) -> Starlette:
@@ -230,11 +235,14 @@ def build_app(parts: Parts) -> Starlette:
     )
     app.sockets = {route.path: route.app for route in app.routes if isinstance(route, WebSocketRoute)}
     app.lean = {
-        (method, route.path): route
+        (method, path): route
         for route in app.routes
         if isinstance(route, Route) and isinstance(route.app, Lean)
         for method in route.methods or ()
+        for path in route.app.paths or (route.path,)
     }
+    if parts.settings.engine != "documented":
+        app.door = partial(Door, besides=_URGENT)
     app.around = partial(parts.telemetry.around, access_log=parts.settings.access_log)
     return app
 

@@ -49,7 +49,10 @@ class Response:
     def header(self, name: str) -> str | None:
         """The value of the first header of this name, which is in lower case; None where there is none."""
         wanted = name.encode()
-        return next((value.decode("latin-1") for key, value in self.headers if key.lower() == wanted), None)
+        for key, value in self.headers:
+            if len(key) == len(wanted) and key.lower() == wanted:
+                return value.decode("latin-1")
+        return None
 
     @property
     def has_length(self) -> bool:

@@ -25,7 +25,7 @@ SKEW = 30.0
 """Seconds by which clocks may differ: for `nbf` and `iat` everywhere, for `exp` in PostgREST alone (PROTOCOL 2.4)."""
 LONGEST = 16_384
 """Characters of a token; one of ours has about 1,000."""
-_REMEMBERED = 8_192
+_REMEMBERED = 32_768
 """Tokens whose claims are remembered, those that were asked about last: 3 KB each, as a rule."""
 _SUITES: dict[str, Any] = {"HS256": HMACAlgorithm(HMACAlgorithm.SHA256), "ES256": ECAlgorithm(ECAlgorithm.SHA256)}
 _UNREADABLE = "JWT cryptographic operation failed"

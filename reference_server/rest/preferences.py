@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, cast
 
 from starlette.datastructures import Headers
@@ -15,6 +16,8 @@ ARRAY = "application/json"
 _OBJECTS = frozenset({OBJECT, "application/vnd.pgrst.object"})
 _ARRAYS = frozenset({"*/*", "application/*", ARRAY, "application/vnd.pgrst.array+json", "application/vnd.pgrst.array"})
 _OTHER_BODIES = frozenset({"text/csv", "application/x-www-form-urlencoded"})
+_HEADERS = frozenset({b"accept", b"prefer", b"accept-profile", b"content-profile"})
+_LONGEST_KEPT = 1_000
 Count = Literal["exact", "planned", "estimated"]
 # What may be asked for, in the order in which PostgREST echoes it.
 _VALUES: dict[str, frozenset[str]] = {
@@ -51,6 +54,19 @@ class Preferences:
     def media_type(self) -> str:
         stripped = ";nulls=stripped" if self.strip_nulls else ""
         return f"{OBJECT if self.single else ARRAY}{stripped}; charset=utf-8"
+
+
+def preferences_of(method: str, headers: list[tuple[bytes, bytes]]) -> Preferences:
+    """As `read_preferences`, of the headers as they came; what clients say again and again is read once."""
+    own = tuple(pair for pair in headers if pair[0] in _HEADERS)
+    if sum(len(value) for _, value in own) > _LONGEST_KEPT:
+        return read_preferences(method, Headers(raw=list(own)))
+    return _kept(method, own)
+
+
+@lru_cache(maxsize=256)
+def _kept(method: str, own: tuple[tuple[bytes, bytes], ...]) -> Preferences:
+    return read_preferences(method, Headers(raw=list(own)))
 
 
 def read_preferences(method: str, headers: Headers) -> Preferences:

@@ -22,17 +22,21 @@ from reference_server.rest.errors import RestError, Version, no_such_path, not_s
 from reference_server.rest.grammar import is_filter, parse_query, parse_range
 from reference_server.rest.payload import read_arguments, read_changes, read_rows
 from reference_server.rest.polls import Polls
-from reference_server.rest.preferences import Preferences, check_body_type, read_preferences
+from reference_server.rest.preferences import Preferences, check_body_type, preferences_of
 from reference_server.rest.statements import MAX_ROWS, Statement
 from reference_server.rest.tree import Query
 from reference_server.sessions.liveness import Liveness
-from reference_server.web.body import BadBody, read_body
+from reference_server.web.body import BadBody, header, read_body
 from reference_server.web.caller import Gateway
+from reference_server.web.lean import Lean
 
 WATCHED = frozenset({"chat_sessions", "waiting_queue"})
 """Who reads these is waiting or talking: a sign of life."""
+PLANS_KEPT = 32_768
+"""Query strings whose statements are kept: each searching user polls with one of his own."""
 LONGEST_KEPT = 1_000
 """Characters of a query string whose statement is kept; the poll has about 200."""
+_BASE = "/rest/v1/"
 _METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS", "TRACE"]
 """Those that are answered in PostgREST's shape."""
 _OF_TABLES = "OPTIONS,GET,HEAD,POST,PATCH,DELETE"
@@ -54,10 +58,11 @@ def routes(
 ) -> list[BaseRoute]:
     """The routes under /rest/v1, each behind the gateway's check of the project's key."""
     rest = _Rest(database, polls, gateway, liveness, catalogue, version)
+    tables = [f"{_BASE}{name}" for name in catalogue.tables]
     return [
-        Route("/rest/v1/rpc/{function}", rest.endpoint(rest.call), methods=_METHODS),
-        Route("/rest/v1/{table}", rest.endpoint(rest.rows), methods=_METHODS),
-        Route("/rest/v1/{nothing:path}", rest.endpoint(rest.nothing), methods=_METHODS),
+        Route(f"{_BASE}rpc/{{function}}", rest.endpoint(rest.call), methods=_METHODS),
+        Route(f"{_BASE}{{table}}", Lean(rest.endpoint(rest.rows), tables), methods=_METHODS),
+        Route(f"{_BASE}{{nothing:path}}", rest.endpoint(rest.nothing), methods=_METHODS),
     ]
 
 
@@ -104,8 +109,8 @@ class _Rest:
 
     async def rows(self, request: Request, claims: Claims) -> Response:
         """Reads or changes a table."""
-        table = self._catalogue.table(request.path_params["table"])
-        preferences = read_preferences(request.method, request.headers)
+        table = self._catalogue.table(request.scope["path"].removeprefix(_BASE))
+        preferences = preferences_of(request.method, request.scope["headers"])
         match request.method:
             case "GET" | "HEAD":
                 return await self._read(request, claims, table, preferences)
@@ -132,7 +137,7 @@ class _Rest:
 
         A call by GET changes nothing: PostgreSQL refuses it in a transaction that only reads (PROTOCOL 2.4).
         """
-        preferences = read_preferences(request.method, request.headers)
+        preferences = preferences_of(request.method, request.scope["headers"])
         pairs = _pairs(request)
         match request.method:
             case "GET" | "HEAD":
@@ -173,11 +178,12 @@ class _Rest:
         if claims.sub is not None and table.name in WATCHED:
             self._liveness.seen(claims.sub)
         raw = _raw_query(request)
-        if "range" in request.headers or preferences.strip_nulls or len(raw) > LONGEST_KEPT:
+        if header(request, b"range") or preferences.strip_nulls or len(raw) > LONGEST_KEPT:
             query = _ranged(request, _query(request))
             statement = statements.select(table, query, strip_nulls=preferences.strip_nulls)
+            location = content_location(table.name, raw)
         else:
-            query, statement = self._plan(table.name, raw)
+            query, statement, location = self._plan(table.name, raw)
         total: int | None = None
         row: Record | None = None
         if query.limit == 1 and table.name in WATCHED and not preferences.count:
@@ -188,7 +194,7 @@ class _Rest:
                 if preferences.count:
                     total = await _total(connection, table, query, preferences)
         text = shaped(row["body"], row["rows"], preferences)
-        return read_answer(text, row["rows"], query.offset, total, preferences, content_location(table.name, raw))
+        return read_answer(text, row["rows"], query.offset, total, preferences, location)
 
     async def _insert(self, request: Request, claims: Claims, table: Table, preferences: Preferences) -> Response:
         query = _query(request)
@@ -243,11 +249,11 @@ class _Rest:
     def _as_caller(self, request: Request, claims: Claims, read_only: bool = False) -> _Transaction:
         return self._database.as_caller(claims, read_only, method=request.method, path=request.scope["path"])
 
-    @lru_cache(maxsize=8192)  # noqa: B019 — lives as long as the server; a client asks the same at every poll
-    def _plan(self, table: str, raw_query: str) -> tuple[Query, Statement]:
-        """What a query string asks of a table: the same text always means the same."""
+    @lru_cache(maxsize=PLANS_KEPT)  # noqa: B019 — lives as long as the server; a client asks the same at every poll
+    def _plan(self, table: str, raw_query: str) -> tuple[Query, Statement, str]:
+        """What a query string asks of a table, and where the answer lies: the same text always means the same."""
         query = parse_query(parse_qsl(raw_query, keep_blank_values=True))
-        return query, statements.select(self._catalogue.tables[table], query)
+        return query, statements.select(self._catalogue.tables[table], query), content_location(table, raw_query)
 
 
 async def _body(request: Request) -> bytes:

@@ -70,6 +70,11 @@ def session_token(request: Request) -> str | None:
     return bearer_token(request) or cookie_token(request)
 
 
+def _project_key(request: Request) -> str:
+    """The key of the project, in the header or among the parameters; "" where there is none."""
+    return header(request, b"apikey") or request.query_params.get("apikey") or ""
+
+
 class Gateway:
     """What stands before Auth and PostgREST: it wants the project's key, and names the caller."""
 
@@ -78,7 +83,7 @@ class Gateway:
 
     def refusal(self, request: Request) -> Response | None:
         """The 401 for a request without the project's key in the `apikey` header or parameter; None where it has it."""
-        key = request.headers.get("apikey") or request.query_params.get("apikey")
+        key = _project_key(request)
         if not key:
             return gateway_error("No API key found in request", "No `apikey` request header or url param was found.")
         try:
@@ -90,5 +95,5 @@ class Gateway:
 
     def caller(self, request: Request, leeway: float = 0.0) -> Claims:
         """The claims of the bearer token, or of the project's key where there is none. Raises TokenError."""
-        token = bearer_token(request) or request.headers.get("apikey") or request.query_params.get("apikey") or ""
+        token = bearer_token(request) or _project_key(request)
         return self._verifier.verify(token, leeway)

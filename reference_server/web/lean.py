@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,10 +30,15 @@ class Lean:
     """A handler as an ASGI application: the endpoint of a `Route`, which the application calls without the router.
 
     What the framework's layers would do with an error is done here.
+
+    Args:
+        handler: gets the request.
+        paths: the addresses that are reached so, where the route's own path is a pattern; the router finds the others.
     """
 
-    def __init__(self, handler: Callable[[Request], Awaitable[Response]]) -> None:
+    def __init__(self, handler: Callable[[Request], Awaitable[Response]], paths: Iterable[str] = ()) -> None:
         self._handler = handler
+        self.paths = tuple(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; 500 where the handler raises."""

@@ -117,6 +117,7 @@ class WebSockets(WebSocketsSansIOProtocol):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
+        self._heard_at = self.loop.time()
         self.queue = Mailbox()  # type: ignore[assignment]
         self.writable = Gate()  # type: ignore[assignment]
 
@@ -143,12 +144,21 @@ class WebSockets(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Reads on; an opening that cannot be read is refused, where uvicorn leaves its connection as it is."""
+        self._heard_at = self.loop.time()
         super().data_received(data)
         unreadable = self.conn.handshake_exc is not None and not self.handshake_initiated
         if unreadable and not self.transport.is_closing():
             self.handshake_complete = self.close_sent = True
             self.transport.write(_UNREADABLE)
             self.transport.close()
+
+    def send_keepalive_ping(self) -> None:
+        """Asks only who has said nothing for as long as a ping takes to come round: he may be gone."""
+        due = self._heard_at + (self.ping_interval or 0.0)
+        if due > self.loop.time() and not self.transport.is_closing():
+            self.ping_timer = self.loop.call_at(due, self.send_keepalive_ping)
+            return
+        super().send_keepalive_ping()
 
     def handle_cont(self, event: Frame) -> None:
         """Gathers a fragment; a message in too many of them is 1009 (RFC 6455 section 7.4.1)."""

@@ -27,9 +27,9 @@ SECONDS = float(os.environ.get("SEARCHING_SECONDS", "30"))
 RATE = float(os.environ.get("SEARCHING_RATE", "100"))
 PROCESSES = int(os.environ.get("SEARCHING_PROCESSES", "1"))
 SETTINGS: dict[str, object] = {
-    "mutant": Path(__file__).parent / "plugins" / "nobody_is_paired.py", "ping_interval": 20.0, "ping_timeout": 20.0,
+    "mutant": Path(__file__).parent / "plugins" / "nobody_is_paired.py", "ping_interval": 30.0, "ping_timeout": 20.0,
 }  # fmt: skip
-"""Pings come about as often as the clients' own heartbeats, and not every 4 s."""
+"""A ping goes to who has not sent his own heartbeat in time, and not to everybody every 4 s."""
 MOST_KB = 60.0
 EVERY = 5.0
 COMING = USERS / RATE

@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 import uvicorn
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.uri import parse_uri
 
 from reference_server.web.protocol import HEAD_LIMIT, BoundedHttp, WebSockets
 
@@ -168,3 +171,70 @@ async def test_another_version_of_the_websocket(streams: Streams, version: bytes
     assert head.startswith(b"HTTP/1.1 426 ")
     assert b"\r\nSec-WebSocket-Version: 13\r\n" in head
     assert await asyncio.wait_for(reader.read(), 5) == b""
+
+
+async def hears(_scope: object, receive: object, send: object) -> None:
+    """A socket that takes everything and says nothing."""
+    await receive()  # type: ignore[operator]
+    await send({"type": "websocket.accept"})  # type: ignore[operator]
+    while (await receive())["type"] != "websocket.disconnect":  # type: ignore[operator]
+        pass
+
+
+@contextlib.asynccontextmanager
+async def open_socket(every: float, patience: float) -> AsyncIterator[tuple[ClientProtocol, Streams]]:
+    """An open WebSocket to a server that pings so often, and the connection below it, read by the test."""
+    config = uvicorn.Config(
+        hears, http=BoundedHttp, ws=WebSockets, lifespan="off", log_config=None, access_log=False,  # type: ignore[arg-type]
+        ws_ping_interval=every, ws_ping_timeout=patience, ws_per_message_deflate=False,
+    )  # fmt: skip
+    config.load()
+    state = uvicorn.Server(config).server_state
+    server = await asyncio.get_running_loop().create_server(
+        lambda: BoundedHttp(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+    host, port = server.sockets[0].getsockname()
+    reader, writer = await asyncio.open_connection(host, port)
+    client = ClientProtocol(parse_uri(f"ws://{host}:{port}/"))
+    client.send_request(client.connect())
+    writer.write(b"".join(client.data_to_send()))
+    client.receive_data(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5))
+    client.events_received()
+    try:
+        yield client, (reader, writer)
+    finally:
+        writer.close()
+        server.close()
+        while state.tasks:
+            await asyncio.wait(state.tasks)
+
+
+async def frames(client: ClientProtocol, reader: asyncio.StreamReader, until: float) -> list[Opcode]:
+    """What the server sends until a time of the loop, or the end; nothing is answered."""
+    seen: list[Opcode] = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout_at(until):
+            while data := await reader.read(4096):
+                client.receive_data(data)
+                seen += [event.opcode for event in client.events_received() if isinstance(event, Frame)]
+    return seen
+
+
+async def test_who_speaks_is_not_pinged() -> None:
+    """A socket is pinged only after it has said nothing for as long as a ping takes to come round."""
+    loop = asyncio.get_running_loop()
+    async with open_socket(every=3.0, patience=60.0) as (client, (reader, writer)):
+        began = loop.time()
+        for beat in range(1, 5):
+            client.send_text(b"here")
+            writer.write(b"".join(client.data_to_send()))
+            assert await frames(client, reader, began + 1.0 * beat) == []
+        assert await frames(client, reader, began + 9.0) == [Opcode.PING]
+
+
+async def test_who_says_nothing_is_given_up() -> None:
+    """A ping that nobody answers ends the socket with 1011."""
+    async with open_socket(every=0.2, patience=0.2) as (client, (reader, _)):
+        assert await frames(client, reader, asyncio.get_running_loop().time() + 30) == [Opcode.PING, Opcode.CLOSE]
+        assert client.close_rcvd is not None
+        assert client.close_rcvd.code == 1011
