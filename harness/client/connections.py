@@ -22,8 +22,12 @@ from urllib.parse import urlsplit
 import httptools
 
 KEEPALIVE = 4.0
-"""Seconds that an idle connection is kept. Less than the 5 s after which common servers drop one, so that no request
-goes into a connection that is being closed."""
+"""Seconds for which an idle connection is good for anything. Less than the 5 s after which common servers drop one, so
+that no request goes into a connection that is being closed."""
+IDLE = 30.0
+"""Seconds for which it is kept, for a GET: that is sent again where the connection turns out to be gone. Thousands who
+poll would else open and close hundreds of connections a second, and run out of ports."""
+_SWEEP = 4.0
 LARGEST = 64 * 2**20
 """Bytes of an answer's body that are taken, packed or unpacked."""
 _ALIKE = "Accept: */*\r\nAccept-Encoding: gzip\r\nUser-Agent: gurukul\r\n"
@@ -110,7 +114,7 @@ class Connections:
         origin, path = _split(url)
         wire = _rendered(method, path, origin.named, headers, body)
         deadline = asyncio.get_running_loop().time() + self._timeout
-        connection = self._kept(origin)
+        connection = self._kept(origin, IDLE if method == "GET" else KEEPALIVE)
         if connection is not None:
             try:
                 return await self._exchange(origin, connection, wire, deadline)
@@ -141,14 +145,16 @@ class Connections:
 
     # ------------------------------------------------------------ kept connections
 
-    def _kept(self, origin: _Origin) -> _Connection | None:
-        """The connection that was used last, and still stands."""
+    def _kept(self, origin: _Origin, longest: float) -> _Connection | None:
+        """The connection that was used last, if it still stands and has been idle for less than so many seconds."""
         waiting, now = self._idle[origin], asyncio.get_running_loop().time()
         while waiting:
-            connection = waiting.pop()
-            if connection.reusable and connection.idle_since > now - KEEPALIVE:
-                return connection
-            connection.cut()
+            if not waiting[-1].reusable:
+                waiting.pop().cut()
+            elif waiting[-1].idle_since > now - longest:
+                return waiting.pop()
+            else:
+                break
         return None
 
     def _keep(self, origin: _Origin, connection: _Connection) -> None:
@@ -156,17 +162,17 @@ class Connections:
         connection.idle_since = loop.time()
         self._idle[origin].append(connection)
         if self._sweep is None:
-            self._sweep = loop.call_later(KEEPALIVE, self._cut_idle)
+            self._sweep = loop.call_later(_SWEEP, self._cut_idle)
 
     def _cut_idle(self) -> None:
         """Cuts what has been idle for too long, and comes again while there is anything left."""
         loop = asyncio.get_running_loop()
-        oldest = loop.time() - KEEPALIVE
+        oldest = loop.time() - IDLE
         for waiting in self._idle.values():
             while waiting and waiting[0].idle_since <= oldest:
                 waiting.popleft().cut()
         left = any(self._idle.values()) and not self._closed
-        self._sweep = loop.call_later(KEEPALIVE, self._cut_idle) if left else None
+        self._sweep = loop.call_later(_SWEEP, self._cut_idle) if left else None
 
     # ------------------------------------------------------------ new connections
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 Weighted = tuple[Persona, float]
 """A persona, and how often it comes in proportion to the others."""
 
-_DOORS = 16
+_DOORS = 32
 """How many users sign up at the same moment, at most."""
 _GIVE_UP = 15.0
 """How long after the last due time an arrival that nobody has taken counts as dropped."""

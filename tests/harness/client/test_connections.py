@@ -90,7 +90,8 @@ async def soon(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def short_keepalive(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(module, "KEEPALIVE", 0.05)
+    for name in ("KEEPALIVE", "IDLE", "_SWEEP"):
+        monkeypatch.setattr(module, name, 0.05)
     return
 
 
@@ -213,6 +214,15 @@ async def test_an_idle_connection_is_cut_after_a_while(short_keepalive: None):
         await client.request("GET", f"{server.url}/", {})
         async with asyncio.timeout(5):
             await server.ended.wait()
+
+
+async def test_only_a_get_takes_a_connection_that_was_idle_for_long(monkeypatch: pytest.MonkeyPatch):
+    """A server may be about to close it: what must not be sent twice goes over a new one."""
+    monkeypatch.setattr(module, "KEEPALIVE", 0.0)
+    async with serving(*[OK] * 4) as server, Connections(5) as client:
+        for method, connections in (("POST", 1), ("GET", 1), ("POST", 2), ("GET", 2)):
+            await client.request(method, f"{server.url}/", {})
+            assert server.connections == connections
 
 
 async def test_whoever_waits_too_long_gives_up():
