@@ -35,7 +35,7 @@ EVERY = 5.0
 COMING = USERS / RATE
 PLAN = SwarmPlan(
     "search_and_chat", USERS, "constant", rate=RATE, lead=10.0, patience=COMING + SECONDS, drain=COMING + SECONDS + 5,
-    processes=PROCESSES, seed=4,
+    processes=PROCESSES, rounds=1, seed=4,
 )  # fmt: skip
 """Everybody searches for so long that all are there for SECONDS; then they leave as they came."""
 
