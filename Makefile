@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help venv bench bench-full serve test long clients benchmarks stress mutants check format lock schema clean
+.PHONY: help venv bench bench-full serve test deep long clients benchmarks stress mutants check format lock schema clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,8 +25,11 @@ serve: $(READY) ## The reference server on http://127.0.0.1:54321 until Ctrl-C
 
 SHORT := --ignore=tests/clients --ignore=tests/benchmarks --ignore=tests/stress --ignore=tests/documents
 
-test: $(READY) ## All tests, save those of the next four verbs (under 10 minutes)
-	$(BIN)/pytest -q -n 4 --dist worksteal --durations=20 $(SHORT) -m "not long"
+test: $(READY) ## All tests, save those of the next five verbs (under 10 minutes on two slow cores)
+	$(BIN)/pytest -q -n 4 --dist worksteal --durations=20 $(SHORT) -m "not long and not deep"
+
+deep: $(READY) ## The checkers beside an exhaustive search on 10,000 histories, and fuzzing of every HTTP operation
+	$(BIN)/pytest -q -n 4 --dist worksteal $(SHORT) -m deep
 
 long: $(READY) ## Tests that make whole runs in real time: reported times, several machines, the web page, ceilings, the action
 	$(BIN)/pytest -q $(SHORT) -m long

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from harness.checkers.judge import judge
@@ -18,6 +19,7 @@ EXAMPLES = 10_000
 TRAITS = ("info", "lost reply", "pushed twice", "matched")
 
 
+@pytest.mark.deep
 def test_the_checkers_agree_with_the_search() -> None:
     """On every history; and the histories hold enough of everything that the agreement means something."""
     program = Path(__file__).with_name("agreement.py")

@@ -72,6 +72,7 @@ def read_report(file: Path) -> dict[str, Any]:
     return dict(orjson.loads(read(file)))
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("engine", "caller", "phases"), RUNS)
 async def test_nothing_that_is_sent_is_a_server_error(
     engine: str, caller: str, phases: str, database_url: str, tmp_path: Path
