@@ -126,7 +126,8 @@ def off(
 # ---------------------------------------------------------------- a stall
 
 STALL = 2.0
-STEADY = Delay(join=0.2, push=1.0)
+STEADY = Delay(join=0.15, push=1.05)
+"""Between the arrivals, which are 0.1 s apart: the stall begins with one of them, and must not meet an answer there."""
 STALLING = Table((STEADY,), stall_at=30, stall=STALL)
 STEADILY = SwarmPlan("search_and_chat", 100, "constant:10/s", talk=(0.1, 0.2), rounds=1, drain=0.5, lead=6.0, seed=3)
 """Users sign up 2.4 s before they are due at the latest, so that the stall delays no sign-up for too long."""
