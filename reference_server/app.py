@@ -199,7 +199,6 @@ class _Application(Starlette):
     """Starlette behind the edge: an error of ours, too, can be read by a browser. What the edge answers is measured."""
 
     around: Callable[[ASGIApp], ASGIApp]
-    door: Callable[[ASGIApp], ASGIApp] = staticmethod(lambda app: app)
     sockets: dict[str, ASGIApp]
     """By path: what serves them. They go past the framework, whose layers would cost each of them 3 KB."""
     lean: dict[tuple[str, str], Route]
@@ -217,7 +216,7 @@ class _Application(Starlette):
             scope["route"] = route
             return route.app(scope, receive, send)
 
-        return self.around(self.door(Edge(fork)))
+        return self.around(Edge(fork))
 
 
 def build_app(parts: Parts) -> Starlette:
@@ -241,9 +240,9 @@ def build_app(parts: Parts) -> Starlette:
         for method in route.methods or ()
         for path in route.app.paths or (route.path,)
     }
-    if parts.settings.engine != "documented":
-        app.door = partial(Door, besides=_URGENT)
-    app.around = partial(parts.telemetry.around, access_log=parts.settings.access_log)
+    around = partial(parts.telemetry.around, access_log=parts.settings.access_log)
+    documented = parts.settings.engine == "documented"
+    app.around = around if documented else lambda inner: around(Door(inner, besides=_URGENT))
     return app
 
 

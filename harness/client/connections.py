@@ -148,14 +148,9 @@ class Connections:
     def _kept(self, origin: _Origin, longest: float) -> _Connection | None:
         """The connection that was used last, if it still stands and has been idle for less than so many seconds."""
         waiting, now = self._idle[origin], asyncio.get_running_loop().time()
-        while waiting:
-            if not waiting[-1].reusable:
-                waiting.pop().cut()
-            elif waiting[-1].idle_since > now - longest:
-                return waiting.pop()
-            else:
-                break
-        return None
+        while waiting and not waiting[-1].reusable:
+            waiting.pop().cut()
+        return waiting.pop() if waiting and waiting[-1].idle_since > now - longest else None
 
     def _keep(self, origin: _Origin, connection: _Connection) -> None:
         loop = asyncio.get_running_loop()

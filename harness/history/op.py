@@ -68,6 +68,6 @@ class Op(Struct, forbid_unknown_fields=True, gc=False):
     op: str
     outcome: Outcome
     via: Via
-    value: dict[str, Any] = field(default_factory=dict[str, Any])
+    value: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     due: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import uvicorn
@@ -30,19 +31,32 @@ async def echo(scope: dict, receive: object, send: object) -> None:  # type: ign
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-@pytest.fixture
-async def streams() -> AsyncIterator[Streams]:
-    """A connection to a server that speaks through BoundedHttp."""
-    config = uvicorn.Config(echo, http=BoundedHttp, ws=WebSockets, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
+@contextlib.asynccontextmanager
+async def connected(app: object, **options: Any) -> AsyncIterator[Streams]:
+    """A connection to a server that speaks through BoundedHttp and WebSockets, until all that it began has ended."""
+    config = uvicorn.Config(
+        app, http=BoundedHttp, ws=WebSockets, lifespan="off", log_config=None, access_log=False, **options  # type: ignore[arg-type]
+    )  # fmt: skip
     config.load()
     state = uvicorn.Server(config).server_state
     server = await asyncio.get_running_loop().create_server(
         lambda: BoundedHttp(config=config, server_state=state, app_state={}), "127.0.0.1", 0
     )
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    yield reader, writer
-    writer.close()
-    server.close()
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        server.close()
+        while state.tasks:
+            await asyncio.wait(state.tasks)
+
+
+@pytest.fixture
+async def streams() -> AsyncIterator[Streams]:
+    """A connection to a server that tells how long bodies are."""
+    async with connected(echo) as streams:
+        yield streams
 
 
 async def status(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -184,29 +198,14 @@ async def hears(_scope: object, receive: object, send: object) -> None:
 @contextlib.asynccontextmanager
 async def open_socket(every: float, patience: float) -> AsyncIterator[tuple[ClientProtocol, Streams]]:
     """An open WebSocket to a server that pings so often, and the connection below it, read by the test."""
-    config = uvicorn.Config(
-        hears, http=BoundedHttp, ws=WebSockets, lifespan="off", log_config=None, access_log=False,  # type: ignore[arg-type]
-        ws_ping_interval=every, ws_ping_timeout=patience, ws_per_message_deflate=False,
-    )  # fmt: skip
-    config.load()
-    state = uvicorn.Server(config).server_state
-    server = await asyncio.get_running_loop().create_server(
-        lambda: BoundedHttp(config=config, server_state=state, app_state={}), "127.0.0.1", 0
-    )
-    host, port = server.sockets[0].getsockname()
-    reader, writer = await asyncio.open_connection(host, port)
-    client = ClientProtocol(parse_uri(f"ws://{host}:{port}/"))
-    client.send_request(client.connect())
-    writer.write(b"".join(client.data_to_send()))
-    client.receive_data(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5))
-    client.events_received()
-    try:
+    options = {"ws_ping_interval": every, "ws_ping_timeout": patience, "ws_per_message_deflate": False}
+    async with connected(hears, **options) as (reader, writer):
+        client = ClientProtocol(parse_uri("ws://localhost/"))
+        client.send_request(client.connect())
+        writer.write(b"".join(client.data_to_send()))
+        client.receive_data(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5))
+        client.events_received()
         yield client, (reader, writer)
-    finally:
-        writer.close()
-        server.close()
-        while state.tasks:
-            await asyncio.wait(state.tasks)
 
 
 async def frames(client: ClientProtocol, reader: asyncio.StreamReader, until: float) -> list[Opcode]:
