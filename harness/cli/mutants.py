@@ -165,4 +165,4 @@ def _show(matrix: Matrix, *, to_stderr: bool) -> None:
     console = Console(stderr=to_stderr, highlight=False)
     if not console.is_terminal:
         console = Console(stderr=to_stderr, highlight=False, width=140)
-    console.print(*matrix_tables(matrix), matrix.sentence, sep="\n")
+    console.print(*matrix_tables(matrix), matrix.sentence, *matrix.complaints, sep="\n")

@@ -59,6 +59,14 @@ class MutantRow(Row):
         return bool(self.trials) and self.kills == len(self.trials)
 
     @property
+    def missed(self) -> str:
+        """What each named requirement was in the trials in which it should have gone red and did not."""
+        names = {name: [trial.get(name, "not tested") for trial in self.trials] for name in self.names}
+        return "; ".join(
+            f"{name} {', '.join(statuses)}" for name, statuses in names.items() if not RED.issuperset(statuses)
+        )
+
+    @property
     def verdict(self) -> str:
         """Killed or not, in the words of the matrix."""
         if self.trouble:
@@ -112,6 +120,13 @@ class Matrix(_Model):
     def troubled(self) -> tuple[Row, ...]:
         """The servers that could not be tested."""
         return tuple(row for row in (*self.mutants, *self.legal) if row.trouble)
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """A line for each server that is not as the matrix wants it, and why."""
+        survived = [f"{row.id} {row.verdict}: {row.missed}" for row in self.survivors]
+        others = [f"{row.id} {row.verdict}" for row in (*self.wronged, *self.troubled)]
+        return (*survived, *others)
 
     @property
     def sentence(self) -> str:
