@@ -21,6 +21,7 @@ from conformance.wire.http import Pulse, new_session
 from harness.checkers.telling import short
 from harness.client.dialect import NotAdmitted
 from harness.client.participant import Transport, probe
+from harness.client.reachability import Unwell
 from harness.errors import Trouble
 from harness.history.journal import Journal
 from harness.results.finding import Finding
@@ -39,6 +40,8 @@ WIRE_TIMEOUT = 15.0
 """Seconds that one request of a wire test may take in all."""
 DOORS = 4
 """Sign-ups at once: enough to be quick, too few to disturb a test that is measuring."""
+RECOVERY, RETRY = 15.0, 0.5
+"""Seconds that a target has to serve again after what a test did to it, and between two looks."""
 PATIENCE = 60.0
 """Seconds that a test may take beyond the waits that the target's budgets ask for."""
 
@@ -223,11 +226,27 @@ class Stage:
     async def _breached(self, finding: Finding) -> tuple[Status, str, Finding | None]:
         """A breach counts while the target is there: one that died is not wrong about matchmaking."""
         try:
-            await probe(self.transport)
+            await self._there()
         except Trouble as trouble:
             return "error", f"the target went away during the test: {trouble}", None
         status: Status = "fail" if CATALOGUE[finding.requirement].level == "MUST" else "warn"
         return status, finding.sentence, finding
+
+    async def _there(self) -> None:
+        """Returns when the target serves. One that is unwell after a test has `RECOVERY` seconds to come round.
+
+        Raises:
+            Trouble: it is gone, or stays unwell.
+        """
+        clock = asyncio.get_running_loop().time
+        given_up = clock() + RECOVERY
+        while True:
+            try:
+                return await probe(self.transport)
+            except Unwell:
+                if clock() >= given_up:
+                    raise
+                await asyncio.sleep(RETRY)
 
     @property
     def _limit(self) -> float:

@@ -15,10 +15,15 @@ _CHECK_URL = "check that it runs, and the URL in the target file"
 _CHECK_KEY = "put the project's own anon key into the target file (anon_key)"
 
 
+class Unwell(Trouble):
+    """The target is there, and answers that it cannot serve now."""
+
+
 async def probe(target: Target, http: Http, socket_url: str) -> None:
     """Asks REST, the matching API and (where the target offers push) Realtime one harmless question each.
 
     Raises:
+        Unwell: REST answers with a fault of its own (5xx).
         Trouble: one of them is out of reach, is something else, or refuses the anon key.
     """
     await _rest(target, http)
@@ -45,7 +50,7 @@ async def _rest(target: Target, http: Http) -> None:
     if answer.status == 404:
         raise Trouble(f"{target.supabase_url} has no table chat_sessions ({answer})", _CHECK_URL)
     if answer.status >= 500:
-        raise Trouble(f"the target {target.name} is not well ({answer})", "look at its log, and try again")
+        raise Unwell(f"the target {target.name} is not well ({answer})", "look at its log, and try again")
 
 
 async def _matching(target: Target, http: Http) -> None:

@@ -18,6 +18,7 @@ from conformance.scenario import Scenario
 from conformance.stage import Stage
 from conformance.trial import Trial
 from harness.client.dialect import NotAdmitted
+from harness.client.reachability import Unwell
 from harness.errors import Trouble
 from harness.history.journal import read_history
 from harness.history.op import Via
@@ -123,6 +124,31 @@ async def test_a_target_that_dies_is_not_wrong(probes: list[Trouble]) -> None:
     outcome = (await play({"MM-L2": dies}))["MM-L2"]
     assert outcome.status == "error"
     assert outcome.detail == "the target went away during the test: the target is out of reach"
+
+
+async def test_a_target_that_comes_round_was_wrong(probes: list[Trouble], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that answers 5xx for a moment, after what a test did to it, is there: the breach counts."""
+    monkeypatch.setattr(stage_module, "RETRY", 0.0)
+    probes += [Unwell("the target is not well (500)")] * 3
+
+    async def blocks(_trial: Trial) -> None:
+        raise broken("SEC-WS-19", sent="a long name", came="silence for everybody")
+
+    outcome = (await play({"SEC-WS-19": blocks}))["SEC-WS-19"]
+    assert (outcome.status, probes) == ("fail", [])
+
+
+async def test_a_target_that_stays_unwell_is_not_judged(probes: list[Trouble], monkeypatch: pytest.MonkeyPatch) -> None:
+    """When its time to come round is over, it counts as gone."""
+    monkeypatch.setattr(stage_module, "RECOVERY", 0.0)
+    probes.append(Unwell("the target is not well (500)"))
+
+    async def blocks(_trial: Trial) -> None:
+        raise broken("SEC-WS-19", sent="a long name", came="silence for everybody")
+
+    outcome = (await play({"SEC-WS-19": blocks}))["SEC-WS-19"]
+    assert outcome.status == "error"
+    assert outcome.detail == "the target went away during the test: the target is not well (500)"
 
 
 async def test_an_unreachable_target_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
