@@ -19,8 +19,6 @@ _BEHIND = 0.1
 """Seconds by which answers may come later than they should in a short step, of which this is more than those 2 %."""
 _ALL = 0.99
 """The achieved rate is that of so large a share of the answers: a straggler is no backlog."""
-REPEATED = frozenset({"achieved", "match", "answer"})
-"""What a machine that did something else can bring about: a step that broke by these alone is made once more."""
 
 
 class Load(NamedTuple):
@@ -122,16 +120,18 @@ def _budgets(figures: TargetFigures, load: Load, budgets: Budgets) -> dict[str, 
 
 
 def ceiling_of(steps: Sequence[Step]) -> Ceiling:
-    """The highest step that held below the lowest that did not, and why not more.
+    """The highest rate that holds below the lowest that does not, and why not more.
 
-    A rate at which any step broke has not held, whatever another step at that rate did, unless that was a repetition
-    after nothing but a budget had broken.
+    A rate that was tried several times does what most of its steps did; the last of those stands for it. Where they are
+    equally many (the search was cut short, say) it does not hold.
     """
-    last = {step.users_per_s: step for step in steps}
-    broken = [step for step in last.values() if step.verdict != "held"]
-    lowest = min(broken, key=lambda step: step.users_per_s, default=None)
-    held = [step for step in last.values() if lowest is None or step.users_per_s < lowest.users_per_s]
-    highest = max(held, key=lambda step: step.users_per_s, default=None)
+    by_rate: dict[float, list[Step]] = {}
+    for step in steps:
+        by_rate.setdefault(step.users_per_s, []).append(step)
+    told = [_told(tries) for _, tries in sorted(by_rate.items())]
+    lowest = next((step for step in told if step.verdict != "held"), None)
+    held = [step for step in told if lowest is None or step.users_per_s < lowest.users_per_s]
+    highest = held[-1] if held else None
     return Ceiling(
         users_per_s=highest.users_per_s if highest else None,
         correct_matches_per_s=highest.correct_matches_per_s if highest else None,
@@ -142,6 +142,12 @@ def ceiling_of(steps: Sequence[Step]) -> Ceiling:
         metrics=lowest.metrics if lowest else {},
         steps=tuple(steps),
     )
+
+
+def _told(tries: Sequence[Step]) -> Step:
+    """The last of the steps at one rate that ended as most of them did."""
+    holds = sum(step.verdict == "held" for step in tries) * 2 > len(tries)
+    return [step for step in tries if (step.verdict == "held") is holds][-1]
 
 
 def shown_step(steps: Sequence[Step]) -> int:

@@ -121,16 +121,7 @@ async def _climb(search: _Search) -> None:
     going = True
     while going:
         step = await _step(search, climb.rate)
-        if step.verdict != "held" and _by_chance(step):
-            step = await _step(search, climb.rate)
         going = climb.told(step.verdict == "held")
-
-
-def _by_chance(step: Step) -> bool:
-    """Whether a machine that did something else may have broken it: then the same step is made once more."""
-    from harness.checkers.steps import REPEATED
-
-    return step.verdict == "unknown" or set(step.broke) <= REPEATED
 
 
 async def _step(search: _Search, rate: float) -> Step:

@@ -1,16 +1,25 @@
-"""The way to a ceiling: up in strides, back between the last that held and the first that broke, and once more there.
+"""The way to a ceiling: up in strides, back between what held and what broke, and there the best of three.
 
 Pure: it says which rate comes next, and is told what became of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 RATIO = 1.1
 """Neighbouring rates of the grid differ by so much: two climbs that end one apart agree within 15 %."""
 STRIDE = 8
 """Rungs that are climbed at a time while everything holds: 1.1^8 is a little over 2."""
-HOLDS = 2
-"""So often must the highest rung hold: what only chance lets hold once, it seldom lets hold twice."""
+SETTLED = 2
+"""So often must the highest rung hold, and the next one break: neither is left to the chance of one step."""
+
+
+def holding(steps: Sequence[bool]) -> bool | None:
+    """Whether a rung holds, by what became of each of its steps: the majority; None where there is none."""
+    held = sum(steps)
+    broke = len(steps) - held
+    return None if held == broke else held > broke
 
 
 class Climb:
@@ -25,8 +34,7 @@ class Climb:
     def __init__(self, first: float, most: float, least: float) -> None:
         self._first = first
         self._rung = 0
-        self._held: dict[int, int] = {}
-        self._broke: int | None = None
+        self._steps: dict[int, list[bool]] = {}
         self._top = max(0, self._rung_below(most))
         self._bottom = min(0, -self._rung_below(first * first / least))
 
@@ -37,16 +45,12 @@ class Climb:
 
     @property
     def highest(self) -> int | None:
-        """The highest rung that held."""
-        return max(self._held, default=None)
+        """The highest rung that holds."""
+        return max(self._rungs(holds=True), default=None)
 
     def told(self, held: bool) -> bool:
         """Takes what became of the step, and goes to the next one; False when there is none."""
-        if held:
-            self._held[self._rung] = self._held.get(self._rung, 0) + 1
-        else:
-            self._broke = self._rung if self._broke is None else min(self._broke, self._rung)
-            self._held = {rung: times for rung, times in self._held.items() if rung < self._broke}
+        self._steps.setdefault(self._rung, []).append(held)
         following = self._next()
         if following is None:
             return False
@@ -54,15 +58,29 @@ class Climb:
         return True
 
     def _next(self) -> int | None:
-        highest, broke = self.highest, self._broke
+        if holding(self._steps[self._rung]) is None:
+            return self._rung
+        highest, broken = self.highest, min(self._rungs(holds=False), default=None)
         if highest is None:
-            below = max(self._bottom, (broke or 0) - STRIDE)
-            return None if broke is None or broke <= self._bottom else below
-        if broke is None:
+            return self._below(broken or 0)
+        if broken is None:
             return None if highest >= self._top else min(self._top, highest + STRIDE)
-        if broke - highest > 1:
-            return (broke + highest) // 2
-        return highest if self._held[highest] < HOLDS else None
+        if broken - highest > 1:
+            return (broken + highest) // 2
+        return next((rung for rung in (highest, broken) if not self._is_settled(rung)), None)
+
+    def _below(self, broken: int) -> int | None:
+        """Where to look when nothing has held yet; the lowest rung of all must break as often as any."""
+        if broken > self._bottom:
+            return max(self._bottom, broken - STRIDE)
+        return None if self._is_settled(broken) else broken
+
+    def _rungs(self, *, holds: bool) -> list[int]:
+        return [rung for rung, steps in self._steps.items() if holding(steps) is holds]
+
+    def _is_settled(self, rung: int) -> bool:
+        steps = self._steps[rung]
+        return max(sum(steps), len(steps) - sum(steps)) >= SETTLED
 
     def _rung_below(self, rate: float) -> int:
         rung = 0

@@ -125,8 +125,8 @@ class Matrix(_Model):
     def complaints(self) -> tuple[str, ...]:
         """A line for each server that is not as the matrix wants it, and why."""
         survived = [f"{row.id} {row.verdict}: {row.missed}" for row in self.survivors]
-        others = [f"{row.id} {row.verdict}" for row in (*self.wronged, *self.troubled)]
-        return (*survived, *others)
+        wronged = [f"{row.id} {row.verdict}" for row in self.wronged]
+        return (*survived, *wronged, *(f"{row.id} {row.trouble}" for row in self.troubled))
 
     @property
     def sentence(self) -> str:

@@ -111,12 +111,13 @@ def test_the_ceiling_is_the_last_below_the_first_that_broke() -> None:
     assert reason.startswith("15 users/s held (7.5 correct matches/s); at 20 users/s MM-L3 × 1")
 
 
-def test_the_last_word_at_a_rate_counts() -> None:
-    """A step that was repeated and then held has held; one that held and then broke has not."""
-    repeated = [step(10, "held"), step(20, "broke", broke=("match",)), step(20, "held"), step(30, "broke")]
+def test_most_of_the_steps_at_a_rate_count() -> None:
+    """The best of three; where it is one against one, the rate does not hold."""
+    repeated = [step(20, "broke"), step(20, "held"), step(10, "held"), step(20, "held"), step(30, "broke")]
     assert ceiling_of(repeated).users_per_s == 20
-    fallen = [step(10, "held"), step(20, "held"), step(20, "broke"), step(30, "broke")]
-    assert ceiling_of(fallen).users_per_s == 10
+    assert shown_step(repeated) == 3
+    fallen = [step(10, "held"), step(20, "held"), step(20, "broke", cause="MM-S1 × 1"), step(30, "broke")]
+    assert (ceiling_of(fallen).users_per_s, ceiling_of(fallen).cause) == (10, "MM-S1 × 1")
     assert shown_step(fallen) == 0
 
 
