@@ -1,4 +1,4 @@
-"""The way to a ceiling: up in strides, back between what held and what broke, and there the best of three.
+"""The way to a ceiling: up in strides, back between what held and what broke, and there the best of five.
 
 Pure: it says which rate comes next, and is told what became of it.
 """
@@ -11,7 +11,7 @@ RATIO = 1.1
 """Neighbouring rates of the grid differ by so much: two climbs that end one apart agree within 15 %."""
 STRIDE = 8
 """Rungs that are climbed at a time while everything holds: 1.1^8 is a little over 2."""
-SETTLED = 2
+SETTLED = 3
 """So often must the highest rung hold, and the next one break: neither is left to the chance of one step."""
 
 
