@@ -27,6 +27,10 @@ that no request goes into a connection that is being closed."""
 IDLE = 30.0
 """Seconds for which it is kept, for a GET: that is sent again where the connection turns out to be gone. Thousands who
 poll would else open and close hundreds of connections a second, and run out of ports."""
+MOST = 1_000
+"""Connections at once; who finds none free waits for one. It is more than a server works on at the same time, and less
+than its system keeps for it unaccepted (2,048 is usual): beyond that a connection is only asked for again after 1 s, 3 s
+and 7 s, and every one that is open costs a file and a port."""
 _SWEEP = 4.0
 LARGEST = 64 * 2**20
 """Bytes of an answer's body that are taken, packed or unpacked."""
@@ -88,6 +92,7 @@ class Connections:
         self._idle: defaultdict[_Origin, deque[_Connection]] = defaultdict(deque)
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
+        self._places = asyncio.Semaphore(MOST)
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,6 +119,17 @@ class Connections:
         origin, path = _split(url)
         wire = _rendered(method, path, origin.named, headers, body)
         deadline = asyncio.get_running_loop().time() + self._timeout
+        if self._places.locked():
+            async with asyncio.timeout_at(deadline):
+                await self._places.acquire()
+        else:
+            await self._places.acquire()
+        try:
+            return await self._answered(method, origin, wire, deadline)
+        finally:
+            self._places.release()
+
+    async def _answered(self, method: str, origin: _Origin, wire: bytes, deadline: float) -> Response:
         connection = self._kept(origin, IDLE if method == "GET" else KEEPALIVE)
         if connection is not None:
             try:

@@ -12,6 +12,7 @@ from reference_server.jobs.schedule import Job
 from reference_server.limits.join_limit import JoinLimit
 from reference_server.matchmaking.batching import JoinBatches, PendingJoin
 from reference_server.matchmaking.engine import Announce, Match, NoSuchUser, Observer, Status, Unobserved, tell_nobody
+from reference_server.matchmaking.signs import SignsOfLife
 from reference_server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -36,8 +37,9 @@ _VANISH = "select gurukul.vanish($1, $2)"
 class HardenedEngine:
     """Queue and matching without the faults of the document: `hardened.sql` keeps the promises, this class feeds it.
 
-    Signs of life are kept in memory and go to the database with the next batch or sweep, each with its age, so that a
-    poll costs no statement. Several instances may work on one database: the lock of `match_waiting` orders them.
+    Signs of life are kept in memory and go to the database with a batch or sweep, each with its age and only where they
+    make a difference, so that a poll costs no statement and few rows change. Several instances may work on one
+    database: the lock of `match_waiting` orders them.
     """
 
     name = "hardened"
@@ -45,7 +47,7 @@ class HardenedEngine:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
-        self._signs: dict[UUID, float] = {}
+        self._signs = SignsOfLife(settings.queue_ttl / 2)
         self._limit = JoinLimit(settings.join_rate_limit, settings.join_rate_window, time.monotonic)
         self._connection: Connection | None = None
         self.announce: Announce = tell_nobody
@@ -102,7 +104,7 @@ class HardenedEngine:
     async def alive(self, user: UUID) -> None:
         """Notes a sign of life; it renews the queue entry's TTL from this moment, as a join that is under way does."""
         if not self._joins.under_way(user):
-            self._signs[user] = asyncio.get_running_loop().time()
+            self._signs.show(user, asyncio.get_running_loop().time())
 
     async def vanished(self, user: UUID) -> None:
         """Removes the queue entry and ends the session; the partner is told by the change and by a signal.
@@ -120,8 +122,8 @@ class HardenedEngine:
         await self._execute(_SWEEP)
 
     async def _write_signs(self) -> None:
-        """Signs of life of this instance that no join has taken along."""
-        if self._signs:
+        """Signs of life of this instance that no join has taken along, and those that were held back."""
+        if self._signs.settle(asyncio.get_running_loop().time()):
             await self._match([])
 
     async def _run_batch(self, joins: list[PendingJoin]) -> None:
@@ -151,7 +153,7 @@ class HardenedEngine:
 
     async def _match(self, joins: list[PendingJoin]) -> list[Record]:
         """One pass; repeated when somebody else's write came between. The signs of life stay here until it commits."""
-        signs, self._signs = self._signs, {}
+        signs = self._signs.take()
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
@@ -161,7 +163,7 @@ class HardenedEngine:
                         raise
                     log.info("the pass is repeated: %s", error)
         except BaseException:
-            self._signs = signs | self._signs
+            self._signs.put_back(signs)
             raise
         raise AssertionError("the last attempt returns or raises")
 

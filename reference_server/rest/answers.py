@@ -11,6 +11,7 @@ from starlette.responses import Response
 from reference_server.rest.catalogue import Table
 from reference_server.rest.errors import not_one, out_of_range
 from reference_server.rest.preferences import Preferences
+from reference_server.web.lean import Written
 
 
 def shaped(text: str, rows: int, preferences: Preferences) -> str:
@@ -32,9 +33,9 @@ def read_answer(
     """
     if total is not None and offset > total:
         raise out_of_range(f"An offset of {offset} was requested, but there are only {total} rows.")
-    headers = {"content-range": content_range(offset, rows, total)}
+    headers = [_range(offset, rows, total)]
     if location:
-        headers["content-location"] = location
+        headers.append((b"content-location", location.encode("latin-1")))
     return _answer(text, preferences, 200 if total is None or rows >= total else 206, headers)
 
 
@@ -44,9 +45,9 @@ def change_answer(text: str, rows: int, preferences: Preferences, status: int, t
     `status` is 201 for a `table` with new rows; 200 for other changes.
     """
     total = rows if preferences.count else None
-    headers = {"content-range": content_range(0, 0, total)}
     if preferences.returning == "rows":
-        return _answer(text, preferences, status, headers)
+        return _answer(text, preferences, status, [_range(0, 0, total)])
+    headers = {"content-range": content_range(0, 0, total)}
     if preferences.returning == "key" and table is not None and rows == 1:
         headers["location"] = key_location(table, text)
     if preferences.applied:
@@ -72,7 +73,11 @@ def key_location(table: Table, text: str) -> str:
     return f"/{table.name}?" + "&".join(f"{name}=eq.{quote(str(value))}" for name, value in key.items())
 
 
-def _answer(text: str, preferences: Preferences, status: int, headers: dict[str, str]) -> Response:
+def _range(offset: int, rows: int, total: int | None) -> tuple[bytes, bytes]:
+    return b"content-range", content_range(offset, rows, total).encode("ascii")
+
+
+def _answer(text: str, preferences: Preferences, status: int, headers: list[tuple[bytes, bytes]]) -> Response:
     if preferences.applied:
-        headers["preference-applied"] = preferences.applied
-    return Response(text, status, headers, media_type=preferences.media_type)
+        headers.append((b"preference-applied", preferences.applied.encode("ascii")))
+    return Written(text.encode(), status, headers, preferences.media_type.encode("ascii"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from itertools import chain
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -66,10 +67,7 @@ def _too_large(scope: Scope) -> Json | None:
     """414 or 431 (RFC 9110 section 15.5.15, RFC 6585 section 5) for a request whose head is too large."""
     if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > ADDRESS_LIMIT:
         return Json({"message": f"The address is longer than {ADDRESS_LIMIT} bytes"}, 414)
-    size = 0
-    for name, value in scope["headers"]:
-        size += len(name) + len(value)
-    if size > HEADERS_LIMIT:
+    if sum(map(len, chain.from_iterable(scope["headers"]))) > HEADERS_LIMIT:
         return Json({"message": f"The headers are larger than {HEADERS_LIMIT} bytes"}, 431)
     return None
 

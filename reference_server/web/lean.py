@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,17 +13,28 @@ from reference_server.web.errors import failed
 
 log = logging.getLogger(__name__)
 
-_JSON = (b"content-type", b"application/json")
-
 
 class Written(Response):
-    """200 with a body of JSON that is written already."""
+    """A body of JSON that is written already.
 
-    def __init__(self, body: bytes) -> None:
-        self.status_code = 200
+    Args:
+        body: the body.
+        status: 200 unless said.
+        headers: beside its length and type, as they go over the wire.
+        media_type: of the body.
+    """
+
+    def __init__(
+        self,
+        body: bytes,
+        status: int = 200,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        media_type: bytes = b"application/json",
+    ) -> None:
+        self.status_code = status
         self.body = body
         self.background = None
-        self.raw_headers = [(b"content-length", b"%d" % len(body)), _JSON]
+        self.raw_headers = [(b"content-length", b"%d" % len(body)), (b"content-type", media_type), *headers]
 
 
 class Lean:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Message
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
@@ -23,65 +24,94 @@ _REFUSAL = (
     b"Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 )
 _UNREADABLE = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_OF_CONNECTION = frozenset({b"connection", b"transfer-encoding"})
+_VISIBLE = bytes({*range(0x20, 0x7F), *range(0x80, 0x100), 0x09})
+"""What a header may be made of (RFC 9110 section 5.5)."""
 _OTHER_VERSION = (
     b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close\r\n"
     b"Content-Length: 0\r\n\r\n"
 )
 
 
-class Answers:
-    """Stands between uvicorn's answers and their connection: a head waits for what follows it, and leaves with that.
+class OnePiece:
+    """Sends an answer whose length is known in one piece, where uvicorn writes head and body apart.
 
-    uvicorn writes head and body apart; each write is a system call here and wakes the reader at the other end.
+    Each write is a system call here and wakes the reader at the other end; and uvicorn searches each header by itself
+    for what must not be in it. What is not so plain goes uvicorn's way: HEAD, answers without a body or of a length
+    that nobody knows, and the last one of a connection.
     """
 
-    __slots__ = ("_head", "_protocol", "_transport")
+    __slots__ = ("_cycle", "_head")
 
-    def __init__(self, protocol: HttpToolsProtocol, transport: asyncio.Transport) -> None:
-        self._protocol = protocol
-        self._transport = transport
-        self._head: bytes | None = b""
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._head: Message | None = None
 
-    def write(self, data: bytes) -> None:
-        """Writes behind the head that waits, or keeps the head; an interim answer (100) waits for nothing."""
-        if self._head:
-            data, self._head = self._head + data, None
-        elif self._head is not None and self._protocol.cycle.response_started:
-            self._head = data
+    async def send(self, message: Message) -> None:
+        """Takes a message as ASGI has it; a head waits for what follows it, and leaves with that."""
+        cycle, head = self._cycle, self._head
+        if head is None:
+            if message["type"] != "http.response.start" or cycle.response_started:
+                await RequestResponseCycle.send(cycle, message)  # type: ignore[arg-type]
+            else:
+                self._head = message
             return
-        self._transport.write(data)
+        self._head = None
+        del cycle.send  # else the two would keep each other until somebody searches for garbage
+        plain = cycle.keep_alive and not (cycle.disconnected or cycle.flow.write_paused or message.get("more_body"))
+        data = _in_one_piece(cycle, head, message.get("body", b"")) if plain else None
+        if data is None:
+            await RequestResponseCycle.send(cycle, head)  # type: ignore[arg-type]
+            await RequestResponseCycle.send(cycle, message)  # type: ignore[arg-type]
+            return
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.transport.write(data)
+        cycle.message_event.set()
+        cycle.on_response()
 
-    def complete(self) -> None:
-        """The answer is whole, also one that has no body; the next one begins with a head."""
-        if self._head:
-            self._transport.write(self._head)
-        self._head = b""
 
-    def is_closing(self) -> bool:
-        """Whether the connection ends."""
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        """Ends the connection behind what was written."""
-        self.complete()
-        self._transport.close()
+def _in_one_piece(cycle: RequestResponseCycle, head: Message, body: bytes) -> bytes | None:
+    """A whole answer; None where its head does not say how long its body is, or has characters that end a line."""
+    if cycle.scope["method"] == "HEAD":
+        return None
+    pieces, length = [STATUS_LINE[head["status"]]], -1
+    headers = [*cycle.default_headers, *head.get("headers", ())]
+    for name, value in headers:
+        if name == b"content-length":
+            length = int(value)
+        elif name in _OF_CONNECTION:
+            return None
+        pieces += (name, b": ", value, b"\r\n")
+    pieces.append(b"\r\n")
+    text = b"".join(pieces)
+    if length != len(body) or text.translate(None, _VISIBLE) != b"\r\n" * (len(headers) + 2):
+        return None
+    return text + body
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Closes a connection whose request has a head without end, which the parser would collect in memory."""
+    """Closes a connection whose request has a head without end, which the parser would collect in memory.
+
+    One timer of a connection watches over its rests between requests, where uvicorn starts and stops one for each.
+    """
 
     _head = 0
     _parsed = False
-    _answers: Answers
+    _rests = False
+    _rests_since = 0.0
+    _rest: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A connection, whose answers leave in one piece where they can."""
-        super().connection_made(transport)
-        self._answers = Answers(self, transport)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody rests any more."""
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Reads on, unless the head is too large by now (RFC 6585 section 5)."""
-        self._parsed = False
+        self._parsed = self._rests = False
         super().data_received(data)
         if self._parsed or self.transport.is_closing():
             self._head = 0
@@ -96,17 +126,36 @@ class BoundedHttp(HttpToolsProtocol):
         self._parsed = True
         super().on_headers_complete()
         if self.cycle is not None:  # an upgrade has none
-            self.cycle.transport = self._answers  # type: ignore[assignment]
-
-    def on_response_complete(self) -> None:
-        """An answer is whole."""
-        self._answers.complete()
-        super().on_response_complete()
+            self.cycle.send = OnePiece(self.cycle).send  # type: ignore[assignment,method-assign]
 
     def on_body(self, body: bytes) -> None:
         """A part of a body came with these bytes."""
         self._parsed = True
         super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        """An answer is whole: the next of several requests that came at once has its turn, or the connection rests."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._rests, self._rests_since = True, self.loop.time()
+        if self._rest is None:
+            self._rest = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Closes a connection that has rested for so long; comes again where its rest is younger."""
+        self._rest = None
+        due = self._rests_since + self.timeout_keep_alive
+        if not self._rests or self.transport.is_closing():
+            return
+        if due > self.loop.time():
+            self._rest = self.loop.call_at(due, self.timeout_keep_alive_handler)
+        else:
+            self.transport.close()
 
 
 class WebSockets(WebSocketsSansIOProtocol):

@@ -41,6 +41,7 @@ class Leader(StepwiseEngine):
 
     async def _lead(self) -> None:
         while True:
+            self._signs.settle(asyncio.get_running_loop().time())
             await self._match([])
             await self._execute("select gurukul.end_old_sessions()")
             await asyncio.sleep(BEAT)

@@ -317,3 +317,28 @@ def test_the_same_holds_on_uvloop(test: Callable[[], Coroutine[None, None, None]
     """The loop of swarms and of pairs on loopback, whose transports are other ones."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(test())
+
+
+async def test_who_finds_no_connection_free_waits_for_one(monkeypatch: pytest.MonkeyPatch):
+    """No more are open at once than may be; a request that waited goes over one that was used, within its own time."""
+    monkeypatch.setattr(module, "MOST", 2)
+    async with serving() as server, Connections(5) as client:
+        asking = [asyncio.create_task(client.request("GET", server.url, {})) for _ in range(6)]
+        for asked in (2, 4, 6):
+            await soon(lambda asked=asked: len(server.requests) == asked)  # type: ignore[misc]
+            server.say(OK)
+        assert [(await one).body for one in asking] == [b"ok"] * 6
+        assert server.connections == 2
+        hanging = [asyncio.create_task(client.request("GET", server.url, {})) for _ in range(2)]
+        await soon(lambda: len(server.requests) == 8)
+        for one in hanging:
+            one.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+
+
+async def test_who_waits_in_vain_is_late(monkeypatch: pytest.MonkeyPatch):
+    """The wait for a connection counts: it is part of what an answer takes."""
+    monkeypatch.setattr(module, "MOST", 1)
+    async with serving() as server, Connections(0.2) as client:
+        both = [client.request("GET", server.url, {}) for _ in range(2)]
+        assert [type(one) for one in await asyncio.gather(*both, return_exceptions=True)] == [TimeoutError] * 2

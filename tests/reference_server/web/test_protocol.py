@@ -151,8 +151,8 @@ async def test_pipelined_requests() -> None:
     assert [answer[-1:] for answer in answers[1:]] == [b"1", b"2", b"3"]
 
 
-async def test_only_the_head_waits() -> None:
-    """The parts of a long answer leave as they come, the first with the head; what has left stays when it breaks."""
+async def test_what_is_long_leaves_in_parts() -> None:
+    """The parts of a long answer leave as they come; what has left stays when it breaks."""
 
     async def parts(_scope: object, _receive: object, send: object) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})  # type: ignore[operator]
@@ -160,8 +160,68 @@ async def test_only_the_head_waits() -> None:
             await send({"type": "http.response.body", "body": part, "more_body": True})  # type: ignore[operator]
 
     wire = await written(parts, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-    assert [write[-5:] for write in wire.writes] == [b"one\r\n", b"two\r\n"]
+    assert [write[-5:] for write in wire.writes[1:]] == [b"one\r\n", b"two\r\n"]
     assert wire.writes[0].startswith(b"HTTP/1.1 200 ")
+    assert wire.closed
+
+
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: forged=1", b"a\nb", b"a\x00b", b"a\rb"])
+async def test_no_header_makes_another(value: bytes) -> None:
+    """A value with the end of a line in it is a mistake of ours, and is never sent (RFC 9110 section 5.5)."""
+
+    async def forges(_scope: object, _receive: object, send: object) -> None:
+        headers = [(b"content-length", b"2"), (b"x", value)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})  # type: ignore[operator]
+        await send({"type": "http.response.body", "body": b"ok"})  # type: ignore[operator]
+
+    wire = await written(forges, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert b"".join(wire.writes) == b""
+    assert wire.closed
+
+
+@pytest.mark.parametrize(("told", "body"), [(b"3", b"ok"), (b"1", b"ok")])
+async def test_no_answer_is_of_another_length_than_it_says(told: bytes, body: bytes) -> None:
+    """Whoever reads on would take the rest for the next answer: the connection ends."""
+
+    async def lies(_scope: object, _receive: object, send: object) -> None:
+        headers = [(b"content-length", told)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})  # type: ignore[operator]
+        await send({"type": "http.response.body", "body": body})  # type: ignore[operator]
+
+    wire = await written(lies, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert wire.closed
+
+
+async def test_a_rest_has_an_end() -> None:
+    """A kept connection is closed when it has rested for long enough since its last answer, and not since its first."""
+    loop = asyncio.get_running_loop()
+    async with connected(echo, timeout_keep_alive=1) as (reader, writer):
+        for _ in range(3):
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert (await status(reader))[0] == 200
+            last = loop.time()
+            await asyncio.sleep(0.6)  # shorter than a rest; three of them are longer
+        assert await asyncio.wait_for(reader.read(), 30) == b""
+        assert loop.time() - last > 0.95
+
+
+async def test_a_request_ends_the_rest() -> None:
+    """A connection whose request is being answered is not closed for its last rest."""
+
+    async def takes_long(_scope: object, _receive: object, send: object) -> None:
+        await asyncio.sleep(1.5)
+        await echo({}, _receive, send)  # type: ignore[arg-type]
+
+    async with connected(takes_long, timeout_keep_alive=1) as (reader, writer):
+        for _ in range(2):
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert (await status(reader))[0] == 200
+
+
+async def test_the_last_answer_of_a_connection_says_so() -> None:
+    """Who asks with `Connection: close` is told that it is closed, and it is."""
+    wire = await written(echo, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    assert b"\r\nconnection: close\r\n" in b"".join(wire.writes)
     assert wire.closed
 
 
