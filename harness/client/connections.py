@@ -29,8 +29,8 @@ IDLE = 30.0
 poll would else open and close hundreds of connections a second, and run out of ports."""
 MOST = 1_000
 """Connections at once; who finds none free waits for one. It is more than a server works on at the same time, and less
-than its system keeps for it unaccepted (2,048 is usual): beyond that a connection is only asked for again after 1 s, 3 s
-and 7 s, and every one that is open costs a file and a port."""
+than its system keeps for it unaccepted (2,048 is usual): what is over is asked for again after 1 s, 3 s and 7 s. And
+each that is open costs a file and a port."""
 _SWEEP = 4.0
 LARGEST = 64 * 2**20
 """Bytes of an answer's body that are taken, packed or unpacked."""
