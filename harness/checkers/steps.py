@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from harness.checkers.ideal import ideal_waits
 from harness.history.op import Op, Outcome
-from harness.results.ceiling import Ceiling, Step, StepVerdict
+from harness.results.ceiling import Ceiling, Step, StepVerdict, holding
 from harness.results.finding import Verdict
 from harness.results.run import TargetFigures
 from harness.target import Budgets
@@ -146,8 +146,9 @@ def ceiling_of(steps: Sequence[Step]) -> Ceiling:
 
 def _told(tries: Sequence[Step]) -> Step:
     """The last of the steps at one rate that ended as most of them did."""
-    holds = sum(step.verdict == "held" for step in tries) * 2 > len(tries)
-    return [step for step in tries if (step.verdict == "held") is holds][-1]
+    held = [step.verdict == "held" for step in tries]
+    holds = holding(held) is True
+    return [step for step, was in zip(tries, held, strict=True) if was is holds][-1]
 
 
 def shown_step(steps: Sequence[Step]) -> int:

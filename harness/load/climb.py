@@ -5,7 +5,7 @@ Pure: it says which rate comes next, and is told what became of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from harness.results.ceiling import holding
 
 RATIO = 1.1
 """Neighbouring rates of the grid differ by so much: two climbs that end one apart agree within 15 %."""
@@ -13,13 +13,6 @@ STRIDE = 8
 """Rungs that are climbed at a time while everything holds: 1.1^8 is a little over 2."""
 SETTLED = 3
 """So often must the highest rung hold, and the next one break: neither is left to the chance of one step."""
-
-
-def holding(steps: Sequence[bool]) -> bool | None:
-    """Whether a rung holds, by what became of each of its steps: the majority; None where there is none."""
-    held = sum(steps)
-    broke = len(steps) - held
-    return None if held == broke else held > broke
 
 
 class Climb:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +11,13 @@ AGREE = 0.15
 """Two searches on the same target agree within this share: a rung and a half of the grid."""
 
 StepVerdict = Literal["held", "broke", "unknown"]
+
+
+def holding(steps: Sequence[bool]) -> bool | None:
+    """Whether a rate holds, by what became of each step at it: the majority; None where there is none."""
+    held = sum(steps)
+    broke = len(steps) - held
+    return None if held == broke else held > broke
 
 
 class _Model(BaseModel):

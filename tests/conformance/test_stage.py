@@ -78,6 +78,11 @@ async def does_nothing(_trial: Trial) -> None:
     """A test that met nothing."""
 
 
+async def blocks(_trial: Trial) -> None:
+    """A test that saw everybody wait for one."""
+    raise broken("SEC-WS-19", sent="a long name", came="silence for everybody")
+
+
 @pytest.mark.parametrize(
     ("ending", "status", "says"),
     [
@@ -131,9 +136,6 @@ async def test_a_target_that_comes_round_was_wrong(probes: list[Trouble], monkey
     monkeypatch.setattr(stage_module, "RETRY", 0.0)
     probes += [Unwell("the target is not well (500)")] * 3
 
-    async def blocks(_trial: Trial) -> None:
-        raise broken("SEC-WS-19", sent="a long name", came="silence for everybody")
-
     outcome = (await play({"SEC-WS-19": blocks}))["SEC-WS-19"]
     assert (outcome.status, probes) == ("fail", [])
 
@@ -142,9 +144,6 @@ async def test_a_target_that_stays_unwell_is_not_judged(probes: list[Trouble], m
     """When its time to come round is over, it counts as gone."""
     monkeypatch.setattr(stage_module, "RECOVERY", 0.0)
     probes.append(Unwell("the target is not well (500)"))
-
-    async def blocks(_trial: Trial) -> None:
-        raise broken("SEC-WS-19", sent="a long name", came="silence for everybody")
 
     outcome = (await play({"SEC-WS-19": blocks}))["SEC-WS-19"]
     assert outcome.status == "error"

@@ -112,7 +112,7 @@ def test_the_ceiling_is_the_last_below_the_first_that_broke() -> None:
 
 
 def test_most_of_the_steps_at_a_rate_count() -> None:
-    """The best of three; where it is one against one, the rate does not hold."""
+    """The majority; where it is one against one, the rate does not hold."""
     repeated = [step(20, "broke"), step(20, "held"), step(10, "held"), step(20, "held"), step(30, "broke")]
     assert ceiling_of(repeated).users_per_s == 20
     assert shown_step(repeated) == 3

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.load.climb import RATIO, Climb, holding
+from harness.load.climb import RATIO, Climb
+from harness.results.ceiling import holding
 
 
 def climbed(climb: Climb, holds: Callable[[float], bool]) -> list[float]:
