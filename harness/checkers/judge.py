@@ -52,6 +52,7 @@ CHECKERS: dict[str, Checker] = {
 RACES = frozenset({"MM-S1", "MM-L2"})
 """Requirements that a history without two joins at the same time does not put to the test."""
 _FAILED = "the checker failed"
+_NO_RACE = "no two users joined at the same time, so no race was run: let more come, or by chance (poisson)"
 SHOULD = frozenset({"MM-L6"})
 """Requirements whose findings are warnings: they make no history invalid."""
 
@@ -227,7 +228,7 @@ def _concluded(judgement: Judgement, crashed: list[str], complete: bool) -> Judg
     elif not judgement.joins:
         verdict, reason = Verdict.UNKNOWN, "nobody joined, so nothing was shown"
     elif not judgement.contended_joins:
-        verdict, reason = Verdict.UNKNOWN, "no two users joined at the same time, so no race was run"
+        verdict, reason = Verdict.UNKNOWN, _NO_RACE
     else:
         idle = [result.requirement for result in judgement.results if not result.checked]
         unseen = f"; not exercised: {', '.join(idle)}" if idle else ""
