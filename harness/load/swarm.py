@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import ast
-import asyncio
-import contextlib
 import importlib.util
 import math
-import os
-import signal
 import sys
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import Trouble
 from harness.load.arrivals import Schedule, schedule
+from harness.load.child import run_child
 from harness.load.joins import SCENARIO, run_joins
 from harness.load.settings import SwarmSettings
 from harness.load.telling import Tally, Told, read_told
 from harness.target import Target, dump_target
 
-_STOP = 15.0
-"""How long Locust may take to stop by itself before it is killed, in seconds."""
-_SLACK = 90.0
-"""How much longer than its schedule a swarm may take before it is given up, in seconds."""
+_STUCK = 90.0
+"""A swarm whose schedule is over is given up when nobody has come further for so long, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +131,9 @@ async def run_swarm(
     ]  # fmt: skip
     if plan.processes > 1:
         command.append(f"--processes={plan.processes}")
-    status = await _run(command, folder / f"locust.{name}.log", state, _deadline(plan, due))
-    state.raise_trouble(status, folder / f"locust.{name}.log")
+    log = folder / f"locust.{name}.log"
+    status = await run_child(command, log, state.hear, within=_length(plan, due), stuck=_STUCK)
+    state.raise_trouble(status, log)
     done = state.progress
     return SwarmResult(
         _histories(folder, name), done.offered, done.started, done.offered - done.started, status, done.latest
@@ -207,11 +202,11 @@ def _greenlets(plan: SwarmPlan, due: Schedule) -> int:
     return -(-min(len(due.arrivals), room) // plan.processes) * plan.processes
 
 
-def _deadline(plan: SwarmPlan, due: Schedule) -> float | None:
-    """Seconds that the whole may take; None where nobody can say."""
+def _length(plan: SwarmPlan, due: Schedule) -> float | None:
+    """Seconds that the whole takes where everything is on time; None where nobody can say."""
     last = due.last_due if due.closed is None else due.closed.until
     talk = plan.talk[1] if plan.talk is not None else 0.0
-    return None if math.isinf(last) else plan.lead + last + plan.drain + talk + _SLACK
+    return None if math.isinf(last) else plan.lead + last + plan.drain + talk
 
 
 @dataclass
@@ -224,19 +219,21 @@ class _Watched:
     tallies: dict[int, Tally] = field(default_factory=dict)
     trouble: Trouble | None = None
 
-    def hear(self, line: bytes) -> None:
-        """Takes one line of one worker."""
+    def hear(self, line: bytes) -> bool:
+        """Takes one line of one worker; says whether anybody came further since its last."""
         told: Told | None = read_told(line)
         if told is None:
-            return
+            return False
         if told.trouble is not None:
             self.trouble = self.trouble or told.trouble
-            return
+            return False
+        further = told.tally != self.tallies.get(told.worker)
         self.tallies[told.worker] = told.tally
         for key in ("started", "dropped", "matched", "unmatched", "finished", *(["offered"] if self.closed else [])):
             setattr(self.progress, key, sum(getattr(tally, key) for tally in self.tallies.values()))
         self.progress.latest = max(tally.latest for tally in self.tallies.values())
         self.listener(self.progress)
+        return further
 
     def raise_trouble(self, status: int, log: Path) -> None:
         """Raises what the child said, or that it ended badly without a word."""
@@ -244,55 +241,6 @@ class _Watched:
             raise self.trouble
         if status:
             raise Trouble(f"the load generator ended with status {status}", f"see {log}")
-
-
-async def _run(command: list[str], log: Path, state: _Watched, deadline: float | None) -> int:
-    """Runs the child until it ends, listening to what it tells; returns its exit status."""
-    reader, writer = os.pipe()
-    environment = {**os.environ, "PYTHONPATH": _python_path()}
-    try:
-        with log.open("ab") as output:
-            child = await asyncio.create_subprocess_exec(
-                *command, f"--tell-fd={writer}", f"--parent-pid={os.getpid()}", stdin=DEVNULL, stdout=output,
-                stderr=output, pass_fds=(writer,), start_new_session=True, env=environment,
-            )  # fmt: skip
-    except BaseException:
-        os.close(reader)
-        raise
-    finally:
-        os.close(writer)
-    try:
-        async with asyncio.timeout(deadline):
-            await _listen(reader, state)
-            return await child.wait()
-    except TimeoutError:
-        raise Trouble("the load generator did not end in time", f"see {log}") from None
-    finally:
-        await _stop(child)
-
-
-async def _listen(reader: int, state: _Watched) -> None:
-    """Reads the child's lines until it, and all its workers, have closed the pipe."""
-    loop = asyncio.get_running_loop()
-    stream = asyncio.StreamReader()
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reader, "rb"))
-    try:
-        while line := await stream.readline():
-            state.hear(line)
-    finally:
-        transport.close()
-
-
-async def _stop(child: Process) -> None:
-    """Stops the child if it still runs: SIGTERM, and SIGKILL for its whole session when that does not help."""
-    if child.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            child.terminate()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(child.wait()), _STOP)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    await child.wait()
 
 
 def _histories(folder: Path, name: str) -> list[Path]:
@@ -312,9 +260,3 @@ def _write_target(target: Target, path: Path) -> Path:
     except OSError as error:
         raise Trouble(f"{path} cannot be written ({error.strerror})", "check the folder's permissions") from None
     return path
-
-
-def _python_path() -> str:
-    """The child must find these packages where this process did."""
-    root = str(Path(__file__).resolve().parents[2])
-    return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))

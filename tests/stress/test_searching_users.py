@@ -25,6 +25,8 @@ USERS = int(os.environ.get("SEARCHING_USERS", "500"))
 SECONDS = float(os.environ.get("SEARCHING_SECONDS", "30"))
 """How long all of them search; a heartbeat goes out every 25 s."""
 RATE = float(os.environ.get("SEARCHING_RATE", "100"))
+LEAD = float(os.environ.get("SEARCHING_LEAD", "10"))
+"""How long before the first comes they begin to sign up and to open their sockets, in seconds."""
 PROCESSES = int(os.environ.get("SEARCHING_PROCESSES", "1"))
 SETTINGS: dict[str, object] = {
     "mutant": Path(__file__).parent / "plugins" / "nobody_is_paired.py", "ping_interval": 30.0, "ping_timeout": 20.0,
@@ -33,11 +35,12 @@ SETTINGS: dict[str, object] = {
 MOST_KB = 60.0
 EVERY = 5.0
 COMING = USERS / RATE
+PATIENCE = 1.2 * (COMING + SECONDS)
 PLAN = SwarmPlan(
-    "search_and_chat", USERS, "constant", rate=RATE, lead=10.0, patience=COMING + SECONDS, drain=COMING + SECONDS + 5,
+    "search_and_chat", USERS, "constant", rate=RATE, lead=LEAD, patience=PATIENCE, drain=PATIENCE + 5,
     processes=PROCESSES, rounds=1, seed=4,
 )  # fmt: skip
-"""Everybody searches for so long that all are there for SECONDS; then they leave as they came."""
+"""Everybody searches for so long that all are there for SECONDS, even where some come late."""
 
 
 async def test_searching_users(cluster, folder):
@@ -48,10 +51,14 @@ async def test_searching_users(cluster, folder):
     merge_histories(histories, folder / "history.ndjson")
     ops = read_history(folder / "history.ndjson")
     measured = figures(ops, judge(ops, deployed.target.budgets), "hardened", deployed.target.budgets)
-    report = {"users": USERS, "seconds": SECONDS, "figures": measured.model_dump(), "samples": samples}
+    report = {
+        "users": USERS, "seconds": SECONDS, "together": together(ops), "figures": measured.model_dump(),
+        "samples": samples,
+    }  # fmt: skip
     (folder / "samples.json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     all_there = max(sample["websocket_connections"] for sample in samples)
     assert (measured.unmatched_users, all_there, measured.matches) == (USERS, USERS, 0)
+    assert together(ops) >= SECONDS
     assert lost(measured, ops) == (0, 0, 0)
     assert measured.heartbeat_ms.count >= USERS
     assert measured.heartbeat_ms.p99 <= 1_000
@@ -62,6 +69,14 @@ def lost(measured: TargetFigures, ops: list[Op]) -> tuple[int, int, int]:
     """Sockets that broke, heartbeats that nobody answered, and polls without an answer or with a refusal."""
     asked = sum(op.op == "poll" for op in ops)
     return measured.sockets_lost, measured.heartbeats_unanswered, asked - measured.poll_ms.count
+
+
+def together(ops: list[Op]) -> float:
+    """Seconds from the moment when the last one has begun to poll, to the moment when the first one leaves."""
+    begun: dict[str, float] = {}
+    for op in sorted((op for op in ops if op.op == "poll"), key=lambda op: op.t0):
+        begun.setdefault(op.user, op.t0)
+    return min(op.t0 for op in ops if op.op == "leave") - max(begun.values())
 
 
 # ---------------------------------------------------------------- the run
