@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from harness.client.participant import Transport, probe
 from harness.errors import Trouble
 from harness.history.journal import Journal
 from harness.history.op import Via
+from harness.history.quiet_memory import search_less_for_garbage
 from harness.history.recorder import Recorder
 from harness.load.arrivals import Schedule, schedule
 from harness.load.bridge import Bridge
@@ -35,8 +35,6 @@ log = logging.getLogger(__name__)
 
 _TELL_EVERY = 0.5
 _NOTE_EVERY = 2.0
-_GARBAGE = 20_000
-"""Containers more than were freed, before the youngest generation is searched for cycles."""
 _CLOSING = 20.0
 """How long cut-off journeys may take to close their sockets, in seconds."""
 
@@ -92,7 +90,7 @@ class Generator:
         target = self._settings.target(self._environment.host)
         arrivals = self._arrivals()
         self._journal = self._journal_of(made(Path(self._settings.folder)))
-        _search_less_for_garbage()
+        search_less_for_garbage()
         self._bridge.start()
         self._running = True
         self._bridge.run(lambda: self._open(target, arrivals))
@@ -243,13 +241,3 @@ class Generator:
 
     def _report(self, span: Span) -> None:
         self._bridge.post(lambda: self._reporting.report(span))
-
-
-def _search_less_for_garbage() -> None:
-    """What lives from the start is not searched again; what comes is searched when there is enough of it to matter.
-
-    Users leave few cycles, and thousands who wait are many objects: with the defaults of the interpreter the search
-    takes a fifth of the generator's time, and holds everybody up for some tenths of a second at once.
-    """
-    gc.freeze()
-    gc.set_threshold(_GARBAGE, 50, 1000)

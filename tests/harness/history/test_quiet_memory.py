@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from harness.history.quiet_memory import without_collection
+from harness.history.quiet_memory import search_less_for_garbage, without_collection
 
 
 @without_collection
@@ -37,3 +37,15 @@ def test_who_had_turned_it_off_finds_it_off():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_a_generator_searches_seldom():
+    """Later, and among less than before."""
+    usual, frozen = gc.get_threshold(), gc.get_freeze_count()
+    try:
+        search_less_for_garbage()
+        assert all(now > before for now, before in zip(gc.get_threshold(), usual, strict=True))
+        assert gc.get_freeze_count() > frozen
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
