@@ -25,7 +25,7 @@ serve: $(READY) ## The reference server on http://127.0.0.1:54321 until Ctrl-C
 
 SHORT := --ignore=tests/clients --ignore=tests/benchmarks --ignore=tests/stress --ignore=tests/documents
 
-test: $(READY) ## All tests, save those of the next five verbs (10 to 15 minutes on two cores)
+test: $(READY) ## All tests, save those of the next five verbs (some 10 minutes on two cores)
 	$(BIN)/pytest -q -n 4 --dist worksteal --durations=20 $(SHORT) -m "not long and not deep"
 
 deep: $(READY) ## The checkers beside an exhaustive search on 10,000 histories, and fuzzing of every HTTP operation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +27,9 @@ from harness.target import Budgets
 _STEPS = 600
 """A timeline has at most so many steps; longer runs get longer steps."""
 
+
+_TELLING = SIGHTS | {"join", "leave"}
+"""Ops that tell of waits."""
 
 Span = tuple[float, float]
 """From when to when: seconds of the history's clock."""
@@ -87,7 +90,9 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
     """
     ops = list(ops)
     groups = split_groups(ops)
-    swarm = [op for (_, part), group in groups.items() if part == "swarm" for op in group]
+    swarm = [op for (_, part), group in groups.items() if part == "swarm" for op in group] or ops
+    kinds, its = _by_kind(ops), _by_kind(swarm)
+    notes = its["generator"]
     wrong = {
         session
         for result in judgement.results
@@ -95,18 +100,18 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
         for finding in result.findings
         for session in finding.sessions
     }
-    afterwards = looked_afterwards(ops)
-    measured = _measure(told_by_rows(swarm or ops) if afterwards else swarm or ops, wrong)
-    health = health_of(swarm or ops, budgets)
+    afterwards = looked_afterwards(kinds["generator"])
+    measured = _measure(told_by_rows(swarm) if afterwards else swarm, wrong)
+    health = health_of(notes, budgets)
     closed = health is not None and health.model == "closed"
-    upkeep = upkeep_of(swarm or ops)
+    upkeep = upkeep_of(swarm)
     waits = Waits() if closed else waits_of(measured.due.values())
     duration = measured.duration
-    connections = connections_of(ops)
-    encounters = encounters_of(swarm or ops)
+    connections = connections_of([*kinds["connect"], *kinds["mix"], *kinds["relay"]])
+    encounters = encounters_of(swarm)
     doubts = [
         _contradicted(connections), health.trouble if health is not None else "",
-        unmet(needs_of(swarm or ops), encounters, judgement) if judgement.joins else "",
+        unmet(needs_of(notes), encounters, judgement) if judgement.joins else "",
     ]  # fmt: skip
     verdict, reason = _concluded(judgement, doubts)
     return TargetFigures(
@@ -135,8 +140,8 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
         sockets_lost=upkeep.lost,
         censored_waits=measured.censored,
         join_to_match_quantiles=quantiles_ms(measured.waits),
-        personas=_by_persona(swarm or ops, measured),
-        pairs=pairs_of(ops),
+        personas=_by_persona(its["plays"], measured),
+        pairs=pairs_of(ops if kinds["lost"] else kinds["connect"]),  # whose process was lost, sights tell
         connections=connections,
         offered_per_s=None if closed else _rate(measured.offered),
         achieved_per_s=_rate(measured.sent) if measured.offered and not closed else None,
@@ -145,8 +150,16 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
         duration=round(duration, 3),
         timeline=_timeline(measured),
         first_witness={result.requirement: result.findings[0] for result in judgement.results if result.findings},
-        samples=_samples(measured, ops),
+        samples=_samples(measured, kinds["connect"]),
     )
+
+
+def _by_kind(ops: Iterable[Op]) -> defaultdict[str, list[Op]]:
+    """The ops of each kind, so that who looks for a few need not pass over all."""
+    kinds: defaultdict[str, list[Op]] = defaultdict(list)
+    for op in ops:
+        kinds[op.op].append(op)
+    return kinds
 
 
 def per_million(violations: Mapping[str, int], joins: int) -> dict[str, float]:
@@ -270,7 +283,9 @@ def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
     left: dict[str, Span] = {}
     seen: set[tuple[str, str]] = set()
     born: dict[str, float] = {}
-    for op in sorted(ops, key=lambda op: (op.t1 if op.t1 is not None else math.inf, op.t0)):
+    telling = [op for op in ops if op.op in _TELLING]
+    telling.sort(key=lambda op: (op.t1 if op.t1 is not None else math.inf, op.t0))
+    for op in telling:
         if op.op == "join" and op.outcome is not Outcome.FAIL:
             start = op.t0 if op.due is None else op.due
             waiting.setdefault(op.user, start)

@@ -22,11 +22,10 @@ def joins_are_limited(facts: Facts) -> CheckResult:
     window = facts.budgets.join_window
     checked = 0
     for user in facts.users.values():
-        asked = [op for op in user.ops if op.op == "join"]
-        if not _many(asked, window):
+        if not _many(user.asked, window):
             continue
         checked += 1
-        taken = [op for op in asked if op.outcome is Outcome.OK]
+        taken = [op for op in user.asked if op.outcome is Outcome.OK]
         excess = next((run for run in zip(taken, taken[CERTAIN:], strict=False) if _within(*run, window)), None)
         if excess is not None:
             first, last = excess
@@ -49,13 +48,12 @@ def refusals_say_when(facts: Facts) -> CheckResult:
         checked += len(refusals)
         mute = next((op for op in refusals if not _says_when(op.value["retry_after"], most)), None)
         if mute is not None:
-            asked = next(op for op in user.ops if op.op == "join")
             said = mute.value["retry_after"]
             came = "without a Retry-After that can be read" if said is None else f"with Retry-After {said:g}"
             teller.find(
                 f"user {short(user.user)} joined at {teller.at(mute.t0)} and was answered 429 {came}; it must say a "
                 f"whole number of seconds from 1 to {most}",
-                users=(user.user,), at=mute.t1 or mute.t0, witness=(asked, mute),
+                users=(user.user,), at=mute.t1 or mute.t0, witness=(user.asked[0], mute),
             )  # fmt: skip
     detail = "" if checked else "no join was answered 429"
     return CheckResult(requirement="LIM-2", checked=checked, findings=tuple(teller.findings), detail=detail)
@@ -72,8 +70,7 @@ def _within(first: Op, last: Op, window: float) -> bool:
 
 def _refusals(user: UserFacts) -> list[Op]:
     """His joins that were answered 429, where the history says what they were told."""
-    joins = (op for op in user.ops if op.op == "join" and op.value.get("status") == 429)
-    return [op for op in joins if "retry_after" in op.value]
+    return [op for op in user.asked if op.value.get("status") == 429 and "retry_after" in op.value]
 
 
 def _says_when(said: object, most: int) -> bool:

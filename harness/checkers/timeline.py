@@ -133,6 +133,8 @@ class UserFacts:
 
     user: str
     ops: list[Op]
+    asked: list[Op]
+    """All his joins, whatever the answer."""
     joins: list[Effect]
     """Joins that took effect or may have; for users who are not fresh, first a pretended one before all."""
     leaves: list[Effect]
@@ -325,6 +327,7 @@ def _user_facts(user: str, ops: list[Op], budgets: Budgets, fresh: bool) -> User
     return UserFacts(
         user=user,
         ops=ops,
+        asked=kinds.get("join", []),
         joins=joins,
         leaves=leaves,
         left_by=list(accumulate((leave.until for leave in reversed(leaves)), min))[::-1],

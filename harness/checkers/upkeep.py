@@ -31,9 +31,8 @@ def upkeep_of(ops: Iterable[Op]) -> Upkeep:
     found = Upkeep()
     silent: list[Op] = []
     closed: dict[tuple[str, str], list[float]] = {}
-    last = 0.0
+    ops = list(ops)
     for op in ops:
-        last = max(last, op.t0 if op.t1 is None else op.t1)
         if op.op in {"disconnect", "lost"}:
             closed.setdefault((op.user, op.device), []).append(op.t0)
             found.lost += op.op == "lost"
@@ -41,6 +40,7 @@ def upkeep_of(ops: Iterable[Op]) -> Upkeep:
             silent.append(op)
         elif op.outcome is Outcome.OK and op.t1 is not None and op.op in {"heartbeat", "poll"}:
             (found.beats if op.op == "heartbeat" else found.polls).append(op.t1 - op.t0)
+    last = max((op.t0 if op.t1 is None else op.t1 for op in ops), default=0.0) if silent else 0.0
     found.unanswered = sum(_stood(beat, closed, last) > ANSWERED_WITHIN for beat in silent)
     return found
 

@@ -28,13 +28,16 @@ class Watches:
 
     def __init__(self, user: UserFacts) -> None:
         self._by_topic: dict[str, list[Watch]] = {}
-        self._heard = [op for op in user.ops if op.via is Via.WS and op.outcome is Outcome.OK and op.op not in _STOPS]
+        self._heard: list[Op] = []
         stopped: dict[tuple[str, str], float] = {}
         for op in reversed(user.ops):
             if op.op in _STOPS:
                 stopped = {key: until for key, until in stopped.items() if key[0] != op.device}
                 stopped[op.device, ""] = op.t0
-            elif op.op == "unsubscribe":
+                continue
+            if op.via is Via.WS and op.outcome is Outcome.OK:
+                self._heard.append(op)
+            if op.op == "unsubscribe":
                 stopped[op.device, str(op.value.get("topic"))] = op.t0
             elif op.op == "subscribe":
                 topic = str(op.value.get("topic"))
@@ -44,6 +47,7 @@ class Watches:
                 if op.outcome is Outcome.OK and isinstance(ready, int | float):
                     key = MATCHES if topic.startswith(MATCHES) else topic
                     self._by_topic.setdefault(key, []).append(Watch(op, op.t0 + ready, until))
+        self._heard.reverse()
         for watches in self._by_topic.values():
             watches.sort(key=lambda watch: watch.since)
 

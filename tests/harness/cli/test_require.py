@@ -53,6 +53,7 @@ def test_nonsense_exits_3_and_says_where(gurukul, verb):
     assert (ended.out, gurukul.runs()) == ("", [])
 
 
+@pytest.mark.long
 def test_broken_thresholds_exit_1_with_a_line_for_each(gurukul, tmp_path):
     """The target is valid and its figures are not what was asked for: terminal, JSON and page say so."""
     page = tmp_path / "page.html"
@@ -76,6 +77,7 @@ def test_broken_thresholds_exit_1_with_a_line_for_each(gurukul, tmp_path):
     assert orjson.loads(again.out)["targets"] == run["targets"]
 
 
+@pytest.mark.long
 def test_thresholds_that_hold_exit_0(gurukul):
     """They are shown, and change nothing."""
     ended = gurukul(*SWARM, "--require", "violations==0, joins==8 and generator.dropped==0")
@@ -83,6 +85,7 @@ def test_thresholds_that_hold_exit_0(gurukul):
     assert "thresholds hold: violations==0, joins==8, generator.dropped==0" in ended.out
 
 
+@pytest.mark.long
 def test_a_generator_that_measured_itself_is_unknown(gurukul, tmp_path):
     """Exit 2: past its bound of lag nothing follows from the figures, neither valid nor a broken threshold."""
     path = tmp_path / "target.toml"
@@ -104,6 +107,7 @@ def test_a_generator_that_measured_itself_is_unknown(gurukul, tmp_path):
     assert "threshold broken: joins>999: joins is 8" in ended.out
 
 
+@pytest.mark.long
 def test_arrivals_without_room_make_the_run_unknown(gurukul):
     """Two places, and users who stay longer than anybody waits: the dropped are counted, and nothing is shown."""
     ended = gurukul(*SWARM[:6], "constant:100/s", "--at-once", "2", "--talk", "12:13", "--json", "-")
@@ -114,6 +118,7 @@ def test_arrivals_without_room_make_the_run_unknown(gurukul):
     assert "of 8 arrivals found no room" in figures["reason"]
 
 
+@pytest.mark.long
 def test_a_closed_model_is_said_to_be_one(gurukul):
     """Its figures have no offered rate, and the report says why."""
     ended = gurukul(*SWARM[:5], "--closed", "4", "--talk", "0.1:0.2", "--rounds", "1", "--json", "-")
@@ -124,6 +129,7 @@ def test_a_closed_model_is_said_to_be_one(gurukul):
     assert "closed model" in ended.err
 
 
+@pytest.mark.long
 def test_a_wait_cut_off_is_censored(gurukul):
     """Nobody comes for a single user: his wait is counted as unfinished, and is in no percentile; unknown, exit 2."""
     ended = gurukul(*SWARM[:3], "--users", "1", "--require", "join_to_match_ms.max<99999", "--json", "-")
@@ -134,6 +140,7 @@ def test_a_wait_cut_off_is_censored(gurukul):
     assert "1 of 1 waits did not end in a match" in ended.err
 
 
+@pytest.mark.long
 def test_a_swarm_stopped_in_mid_wait_reports_censored_waits(gurukul, tmp_path):
     """Those who wait when Ctrl-C comes are counted, and are no successes; partial figures are unknown, exit 2."""
     trace = tmp_path / "trace.csv"

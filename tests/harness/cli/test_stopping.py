@@ -40,6 +40,7 @@ def test_serve_ends_well_while_it_starts(gurukul):
     assert gurukul.left_behind() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("verb", [("serve", "--port", "0"), SWARM], ids=lambda verb: verb[0])
 def test_after_a_kill_nothing_is_left_and_the_next_run_works(gurukul, verb: tuple[str, ...]):
     """SIGKILL of the command alone ends every child within seconds; a log that it left goes with the next run."""
@@ -70,6 +71,7 @@ def test_a_server_that_dies_under_serve_is_trouble(gurukul):
     assert gurukul.left_behind() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("verb", "sign", "number"),
     [
@@ -95,6 +97,7 @@ def test_an_interrupted_measurement_is_kept_and_unknown(gurukul, verb, sign: str
     assert gurukul("judge", str(folder / "history.ndjson")).status == 2
 
 
+@pytest.mark.long
 def test_an_interrupted_suite_is_kept_and_unknown(gurukul):
     """Requirements that were tested keep their status; the verdict is unknown."""
     process = gurukul.start("conform", "hardened")
@@ -112,6 +115,7 @@ def test_an_interrupted_suite_is_kept_and_unknown(gurukul):
     assert "unknown" in statuses.values()
 
 
+@pytest.mark.long
 def test_interrupted_claims_are_kept_and_unknown(gurukul):
     """Claims whose experiment was made keep their verdict; the others say that theirs was not."""
     process = gurukul.start(
