@@ -74,12 +74,15 @@ def _of_user(ops: Sequence[Op]) -> Iterator[str]:
 
 def _by_themselves(ops: Sequence[Op]) -> Iterator[str]:
     """What single ops of a user tell."""
-    joins = sum(op.op == "join" and op.outcome is not Outcome.FAIL for op in ops)
-    yield from ["searches_again"] * (joins - 1)
-    lost = False
+    joined = lost = False
     for op in ops:
-        if op.op == "join" and op.value.get("status") == 429:
-            yield "refused_joins"
+        if op.op == "join":
+            if op.value.get("status") == 429:
+                yield "refused_joins"
+            if op.outcome is not Outcome.FAIL:
+                if joined:
+                    yield "searches_again"
+                joined = True
         elif op.op == "end" and op.value.get("by") == "skip" and op.outcome is Outcome.OK:
             yield "skips"
         elif op.op == "befriend" and op.outcome is Outcome.OK:

@@ -141,7 +141,9 @@ def _misordered(signals: dict[Key, SentSignal]) -> Iterator[tuple[Key, Key, Op, 
     arrived: dict[tuple[str, str, str, str, str], list[tuple[Op, Key]]] = {}
     devices: dict[tuple[str, str], set[str]] = {}
     for (session, sender, seq), signal in signals.items():
-        devices.setdefault((session, sender), set()).update(op.device for op in signal.sends)
+        used = devices.setdefault((session, sender), set())
+        for op in signal.sends:
+            used.add(op.device)
         seen: set[tuple[str, str]] = set()
         for op in signal.receipts:
             if len(signal.sends) == 1 and (op.user, op.device) not in seen:

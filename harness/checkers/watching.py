@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import islice
 
 from msgspec import Struct
 
@@ -13,6 +15,9 @@ from harness.history.op import Op, Outcome, Via
 MATCHES = "matchmaking:"
 """Topics that bring a user his new sessions begin so; `session:<id>` brings what happens to one session."""
 _STOPS = frozenset({"disconnect", "lost"})
+_CHANGES = _STOPS | {"subscribe", "unsubscribe"}
+_PROOFS = 16
+"""So many of his proofs of being connected are looked at, at most."""
 
 
 class Watch(Struct, frozen=True):
@@ -28,16 +33,13 @@ class Watches:
 
     def __init__(self, user: UserFacts) -> None:
         self._by_topic: dict[str, list[Watch]] = {}
-        self._heard: list[Op] = []
+        self._ops = user.ops
         stopped: dict[tuple[str, str], float] = {}
-        for op in reversed(user.ops):
+        for op in reversed([op for op in user.ops if op.op in _CHANGES]):
             if op.op in _STOPS:
                 stopped = {key: until for key, until in stopped.items() if key[0] != op.device}
                 stopped[op.device, ""] = op.t0
-                continue
-            if op.via is Via.WS and op.outcome is Outcome.OK:
-                self._heard.append(op)
-            if op.op == "unsubscribe":
+            elif op.op == "unsubscribe":
                 stopped[op.device, str(op.value.get("topic"))] = op.t0
             elif op.op == "subscribe":
                 topic = str(op.value.get("topic"))
@@ -47,7 +49,6 @@ class Watches:
                 if op.outcome is Outcome.OK and isinstance(ready, int | float):
                     key = MATCHES if topic.startswith(MATCHES) else topic
                     self._by_topic.setdefault(key, []).append(Watch(op, op.t0 + ready, until))
-        self._heard.reverse()
         for watches in self._by_topic.values():
             watches.sort(key=lambda watch: watch.since)
 
@@ -61,8 +62,14 @@ class Watches:
         if not at or watches[at - 1].until <= until:
             return None
         watch = watches[at - 1]
-        first = bisect_left(self._heard, until, key=lambda op: op.t0)
-        for op in self._heard[first : first + 16]:
+        for op in islice(self._heard_since(until), _PROOFS):
             if op.device == watch.op.device and (op.t0 < watch.until or op.op == "unsubscribe"):
                 return watch, op
         return None
+
+    def _heard_since(self, since: float) -> Iterator[Op]:
+        """What shows that he was connected."""
+        for at in range(bisect_left(self._ops, since, key=lambda op: op.t0), len(self._ops)):
+            op = self._ops[at]
+            if op.via is Via.WS and op.outcome is Outcome.OK and op.op not in _STOPS:
+                yield op
