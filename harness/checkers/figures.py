@@ -91,7 +91,8 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
     ops = list(ops)
     groups = split_groups(ops)
     swarm = [op for (_, part), group in groups.items() if part == "swarm" for op in group] or ops
-    kinds, its = _by_kind(ops), _by_kind(swarm)
+    kinds = _by_kind(ops)
+    its = kinds if swarm is ops else _by_kind(swarm)
     notes = its["generator"]
     wrong = {
         session

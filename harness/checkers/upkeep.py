@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.history.op import Op, Outcome
@@ -26,12 +26,11 @@ class Upkeep:
     """How often a socket broke without its user's doing."""
 
 
-def upkeep_of(ops: Iterable[Op]) -> Upkeep:
+def upkeep_of(ops: Sequence[Op]) -> Upkeep:
     """The upkeep of the users of a history."""
     found = Upkeep()
     silent: list[Op] = []
     closed: dict[tuple[str, str], list[float]] = {}
-    ops = list(ops)
     for op in ops:
         if op.op in {"disconnect", "lost"}:
             closed.setdefault((op.user, op.device), []).append(op.t0)

@@ -11,6 +11,8 @@ from harness.errors import Trouble
 
 SIZE = 1 << 18
 """Bytes of the file: those of the calls that begin between two flushes of a journal, and many more."""
+REMEDY = "check that the folder exists, may be written and has room"
+"""What to do where a history, or this file beside it, cannot be written."""
 _SUFFIX = ".begun"
 _END = b"\0"
 
@@ -39,8 +41,7 @@ class BegunCalls:
             finally:
                 os.close(file)
         except OSError as error:
-            remedy = "check that the folder exists, may be written and has room"
-            raise Trouble(f"{self._path} cannot be written ({error.strerror})", remedy) from None
+            raise Trouble(f"{self._path} cannot be written ({error.strerror})", REMEDY) from None
 
     def put(self, line: bytes) -> bool:
         """Keeps a line; False where there is no room for it."""

@@ -15,14 +15,13 @@ from msgspec.json import Decoder, Encoder
 from msgspec.structs import asdict, fields
 
 from harness.errors import Trouble
-from harness.history.begun import BegunCalls, begun_beside
+from harness.history.begun import REMEDY, BegunCalls, begun_beside
 from harness.history.clock import Clock, clock_of, on_reference
 from harness.history.op import Op, Outcome, Via
 from harness.history.quiet_memory import without_collection
 
 _log = logging.getLogger(__name__)
 
-_REMEDY = "check that the folder exists, may be written and has room"
 _NUMBER = (int, float)
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "n": lambda value: type(value) is int,
@@ -87,7 +86,7 @@ class Journal:
             if clock is not None and not self._file.tell():
                 self._unwritten = clock.line()
         except OSError as error:
-            raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None
+            raise Trouble(f"the history {path} cannot be written ({error.strerror})", REMEDY) from None
 
     def append(self, op: Op) -> None:
         """Takes one op, which must not change any more. Raises Trouble when it is closed or the disk refuses."""
@@ -110,7 +109,7 @@ class Journal:
             raise Trouble(f"the history {self.path} is closed", "record before the run ends")
         if self._announced is None:
             if begun_beside(self.path):
-                self._unwritten += _op_lines(unended(self.path))
+                self._unwritten += _op_lines(unended(read_history(self.path)))
             self.flush()
             self._announced = BegunCalls(self.path)
         self._begun[op.process, op.n] = op
@@ -135,7 +134,7 @@ class Journal:
             while self._unwritten:
                 self._unwritten = self._unwritten[self._file.write(self._unwritten) :]
         except OSError as error:
-            raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", _REMEDY) from None
+            raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", REMEDY) from None
         if self._announced is not None:
             self._announced.clear()
 
@@ -166,7 +165,7 @@ def restate(path: Path, clock: Clock) -> None:
                 file.seek(0)
                 file.write(clock.line())
     except OSError as error:
-        raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None
+        raise Trouble(f"the history {path} cannot be written ({error.strerror})", REMEDY) from None
 
 
 def op_line(op: Op) -> bytes:
@@ -265,9 +264,9 @@ def read_history(path: Path) -> list[Op]:
     return ops
 
 
-def unended(path: Path) -> list[Op]:
-    """The calls of a history that never came back. Raises Trouble as `read_history`."""
-    return [op for op in read_history(path) if op.t1 is None]
+def unended(ops: Iterable[Op]) -> list[Op]:
+    """The calls of a history that never came back."""
+    return [op for op in ops if op.t1 is None]
 
 
 def _ops_of(path: Path, number: int, block: bytes) -> list[Op]:
@@ -425,4 +424,4 @@ def _write(lines: Iterable[bytes], path: Path) -> None:
             file.writelines(lines)
         part.replace(path)
     except OSError as error:
-        raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None
+        raise Trouble(f"the history {path} cannot be written ({error.strerror})", REMEDY) from None

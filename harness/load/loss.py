@@ -17,7 +17,7 @@ from typing import Any
 from harness.checkers.generator import GENERATOR_LOST
 from harness.checkers.timeline import sighting_of
 from harness.history.begun import forget_begun
-from harness.history.journal import op_line, read_history
+from harness.history.journal import op_line, read_history, unended
 from harness.history.op import Op, Outcome, Via
 
 _Signal = tuple[str, str, Any]
@@ -36,12 +36,11 @@ def write_off(path: Path, others: Iterable[Path]) -> None:
     if not path.exists():
         return
     ops = read_history(path)
-    begun = [op for op in ops if op.t1 is None]
     more = parting(ops, [op for other in others for op in read_history(other)])
     with path.open("r+b") as file:
         file.truncate(file.read().rfind(b"\n") + 1)  # the last line may be torn
         file.seek(0, 2)
-        file.writelines(op_line(op) for op in (*begun, *more))
+        file.writelines(op_line(op) for op in (*unended(ops), *more))
     forget_begun(path)
 
 

@@ -106,8 +106,8 @@ def judging(path: Path) -> tuple[float, float]:
         figures(ops, judged, "t")
         took.append(time.process_time() - before)
         assert judged.violations == {}
-    journeys = USERS * (ROUNDS + 1)
-    return median(took) / journeys, len(ops) / journeys
+    played = USERS * (ROUNDS + 1)
+    return median(took) / played, len(ops) / played
 
 
 def test_recording_and_judging(benchmark: Any, tmp_path: Path) -> None:
