@@ -15,13 +15,13 @@ from msgspec.json import Decoder, Encoder
 from msgspec.structs import asdict, fields
 
 from harness.errors import Trouble
-from harness.history.begun import REMEDY, BegunCalls, begun_beside
 from harness.history.clock import Clock, clock_of, on_reference
 from harness.history.op import Op, Outcome, Via
 from harness.history.quiet_memory import without_collection
 
 _log = logging.getLogger(__name__)
 
+_REMEDY = "check that the folder exists, may be written and has room"
 _NUMBER = (int, float)
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "n": lambda value: type(value) is int,
@@ -63,8 +63,7 @@ class Journal:
     """Keeps ops in a file, one JSON object a line. It is a Sink; not for use from several threads at once.
 
     Ops are held back, and reach the file at the latest `every` seconds before the next one, so that a killed process
-    loses little; of a call that was announced it loses nothing. A write that fails (disk full, folder removed) is a
-    Trouble.
+    loses little. A write that fails (disk full, folder removed) is a Trouble.
 
     Args:
         path: the file; it is created, or appended to.
@@ -77,8 +76,6 @@ class Journal:
         self._every = every
         self._flushed = time.monotonic()
         self._held: list[Op] = []
-        self._begun: dict[tuple[str, int], Op] = {}
-        self._announced: BegunCalls | None = None
         self._unwritten = b""
         self._file: FileIO | None
         try:
@@ -86,35 +83,22 @@ class Journal:
             if clock is not None and not self._file.tell():
                 self._unwritten = clock.line()
         except OSError as error:
-            raise Trouble(f"the history {path} cannot be written ({error.strerror})", REMEDY) from None
+            raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None
 
     def append(self, op: Op) -> None:
         """Takes one op, which must not change any more. Raises Trouble when it is closed or the disk refuses."""
         if self._file is None:
             raise Trouble(f"the history {self.path} is closed", "record before the run ends")
         self._held.append(op)
-        if self._begun:
-            self._begun.pop((op.process, op.n), None)
         now = time.monotonic()
         if now - self._flushed >= self._every:
             self._flushed = now
             self.flush()
 
     def announce(self, op: Op) -> None:
-        """Keeps a call that begins, at once: as `info` without an end, until a line with the same number ends it.
-
-        What has not ended when the journal is flushed is written into the file; what has, only as it ended.
-        """
-        if self._file is None:
-            raise Trouble(f"the history {self.path} is closed", "record before the run ends")
-        if self._announced is None:
-            if begun_beside(self.path):
-                self._unwritten += _op_lines(unended(read_history(self.path)))
-            self.flush()
-            self._announced = BegunCalls(self.path)
-        self._begun[op.process, op.n] = op
-        if not self._announced.put(op_line(op)):
-            self.flush()
+        """Writes a call that begins, at once: as `info` without an end, until a line with the same number ends it."""
+        self.append(op)
+        self.flush()
 
     def restate(self, clock: Clock) -> None:
         """States the clock anew, where the journal began with one: its offset is known better, or has changed."""
@@ -127,16 +111,13 @@ class Journal:
         """Hands everything to the operating system. What it refuses is kept for the next try."""
         if self._file is None:
             return
-        self._unwritten += _op_lines([*self._begun.values(), *self._held])
-        self._begun.clear()
+        self._unwritten += _op_lines(self._held)
         self._held.clear()
         try:
             while self._unwritten:
                 self._unwritten = self._unwritten[self._file.write(self._unwritten) :]
         except OSError as error:
-            raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", REMEDY) from None
-        if self._announced is not None:
-            self._announced.clear()
+            raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", _REMEDY) from None
 
     def close(self) -> None:
         """Flushes and closes the file. May be called twice."""
@@ -146,8 +127,6 @@ class Journal:
             finally:
                 file, self._file = self._file, None
                 file.close()
-            if self._announced is not None:
-                self._announced.close()
 
     def __enter__(self) -> Self:
         return self
@@ -165,7 +144,7 @@ def restate(path: Path, clock: Clock) -> None:
                 file.seek(0)
                 file.write(clock.line())
     except OSError as error:
-        raise Trouble(f"the history {path} cannot be written ({error.strerror})", REMEDY) from None
+        raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None
 
 
 def op_line(op: Op) -> bytes:
@@ -243,8 +222,7 @@ def _checked(row: Any) -> Op:
 def read_history(path: Path) -> list[Op]:
     """Reads a history in the order of its lines. A clock that it states says nothing as long as it is alone.
 
-    A call that was announced, and ended by a later line, is one op, at the place of the first. What a killed process
-    had announced and not yet written lies in a file beside (`harness.history.begun`), and comes first.
+    A call that was announced, and ended by a later line, is one op, at the place of the first.
 
     A last line without newline that cannot be read is what a killed process leaves: it is dropped, with a warning in
     the log.
@@ -262,11 +240,6 @@ def read_history(path: Path) -> list[Op]:
             else:
                 ops.append(op)
     return ops
-
-
-def unended(ops: Iterable[Op]) -> list[Op]:
-    """The calls of a history that never came back."""
-    return [op for op in ops if op.t1 is None]
 
 
 def _ops_of(path: Path, number: int, block: bytes) -> list[Op]:
@@ -338,7 +311,7 @@ def merge_histories(paths: Sequence[Path], into: Path) -> int:
             except ValueError:
                 if not whole:
                     _tell_torn(path, number)
-                    continue
+                    break
                 raise Trouble(f"{path}, line {number}: not an op", "give histories as the harness wrote them") from None
             keyed[place : place + 1] = [(head.t0, place, line)]
     keyed.sort()
@@ -354,8 +327,6 @@ def _clocks(paths: Sequence[Path]) -> list[Clock | None]:
 def clock_stated(path: Path) -> Clock | None:
     """The clock that a journal states, if it does. Raises Trouble where the line is not as it must be."""
     for number, line, _ in _lines(path):
-        if number < 1:
-            continue
         if number > 1 or not line.startswith(_CLOCK):
             return None
         try:
@@ -384,14 +355,9 @@ def _merge_clocks(paths: Sequence[Path], clocks: Sequence[Clock | None], into: P
 
 
 def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """A file in blocks of whole lines, each with the number of its first; the last of all may lack its newline.
-
-    What lies beside it of calls that had begun comes before it, in lines that are numbered up to 0.
-    """
+    """A file in blocks of whole lines, each with the number of its first; the last of all may lack its newline."""
     try:
         with path.open("rb") as file:
-            if begun := begun_beside(path):
-                yield -begun.count(b"\n"), begun
             number = 1
             while block := file.read(_BLOCK):
                 block += b"" if block.endswith(b"\n") else file.readline()
@@ -424,4 +390,4 @@ def _write(lines: Iterable[bytes], path: Path) -> None:
             file.writelines(lines)
         part.replace(path)
     except OSError as error:
-        raise Trouble(f"the history {path} cannot be written ({error.strerror})", REMEDY) from None
+        raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None

@@ -16,8 +16,7 @@ from typing import Any
 
 from harness.checkers.generator import GENERATOR_LOST
 from harness.checkers.timeline import sighting_of
-from harness.history.begun import forget_begun
-from harness.history.journal import op_line, read_history, unended
+from harness.history.journal import op_line, read_history
 from harness.history.op import Op, Outcome, Via
 
 _Signal = tuple[str, str, Any]
@@ -40,8 +39,7 @@ def write_off(path: Path, others: Iterable[Path]) -> None:
     with path.open("r+b") as file:
         file.truncate(file.read().rfind(b"\n") + 1)  # the last line may be torn
         file.seek(0, 2)
-        file.writelines(op_line(op) for op in (*unended(ops), *more))
-    forget_begun(path)
+        file.writelines(op_line(op) for op in more)
 
 
 def parting(ops: Sequence[Op], others: Sequence[Op]) -> list[Op]:
