@@ -32,7 +32,7 @@ deep: $(READY) ## The checkers beside an exhaustive search on 10,000 histories, 
 	$(BIN)/pytest -q -n 4 --dist worksteal $(SHORT) -m deep
 
 long: $(READY) ## Tests that make whole runs in real time: reported times, several machines, the web page, ceilings, the action
-	$(BIN)/pytest -q $(SHORT) -m long
+	$(BIN)/pytest -q -n 2 --dist worksteal --durations=20 $(SHORT) -m long
 
 clients: $(READY) ## The official JavaScript and Python clients, unmodified, against the reference server (needs Node)
 	$(BIN)/pytest -q tests/clients

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.requirements import Requirement
-from harness.history.journal import op_record
+from harness.history.lines import op_record
 from harness.history.op import Op
 from harness.results.finding import Finding
 from harness.results.run import ConformVerdict, Status

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from harness.history.op import Op, Outcome, Via
+from harness.history.op import OK, Op, Via
 
 
 def looked_afterwards(ops: Sequence[Op]) -> bool:
@@ -24,9 +24,9 @@ def told_by_rows(ops: Sequence[Op]) -> list[Op]:
     born = [op for op in ops if op.op == "born"]
     if not born:
         return [op for op in kept if op.op != "leave"]
-    answered = {op.user: op.t1 for op in kept if op.op == "join" and op.t1 is not None and op.outcome is Outcome.OK}
+    answered = {op.user: op.t1 for op in kept if op.op == "join" and op.t1 is not None and op.outcome is OK}
     return [_unnamed(op) for op in kept] + [
-        Op(row.n, at, at, row.process, user, "d1", "push", Outcome.OK, Via.DB, {"session": row.value["session"]})
+        Op(row.n, at, at, row.process, user, "d1", "push", OK, Via.DB, {"session": row.value["session"]})
         for row in born
         for user in (row.value["session"]["user1"], row.value["session"]["user2"])
         for at in (max(row.t0, answered.get(user, row.t0)),)

@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from harness.checkers.telling import Teller, short
 from harness.checkers.timeline import Effect, Facts, SessionFacts, UserFacts
 from harness.checkers.waiting import Wait, certain_waits
-from harness.history.op import Op, Outcome
+from harness.history.op import OK, Op
 from harness.results.finding import CheckResult
 
 BUDDIES_FIRST = "buddies_first"
@@ -58,7 +58,7 @@ def _friendships(facts: Facts) -> dict[str, dict[str, Op]]:
     buddies: dict[str, dict[str, Op]] = {}
     for op in facts.kinds.get("befriend", []):
         other = str(op.value.get("buddy") or "")
-        if op.outcome is Outcome.OK and op.t1 is not None and other:
+        if op.outcome is OK and op.t1 is not None and other:
             buddies.setdefault(op.user, {}).setdefault(other, op)
             buddies.setdefault(other, {}).setdefault(op.user, op)
     return buddies
@@ -71,7 +71,7 @@ def _asked_for_buddies(user: UserFacts, session: SessionFacts) -> Effect | None:
     feeding = user.joins[max(0, first) : at] or user.joins[max(0, at - 1) : at]
     if len(feeding) != 1 or feeding[0].op.value.get("mode") != BUDDIES_FIRST:
         return None
-    return feeding[0] if feeding[0].op.outcome is Outcome.OK else None
+    return feeding[0] if feeding[0].op.outcome is OK else None
 
 
 def _waited_throughout(

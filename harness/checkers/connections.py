@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.checkers.statistics import level, spread_ms, wilson_95, wilson_of_trials
 from harness.errors import Trouble
-from harness.history.op import Op, Outcome
+from harness.history.op import OK, Op
 from harness.network.mix import Mix
 from harness.network.nat import HOMES, NatKind, Turn, in_a_row
 from harness.network.theory import connects, needs_relay, success_rate
@@ -132,7 +132,7 @@ class _Pair:
 def _pairs(ops: Iterable[Op]) -> list[_Pair]:
     """One op for each member: that of a connected attempt before others, then the earliest."""
     by_session: dict[str, dict[str, Op]] = {}
-    for op in sorted(ops, key=lambda op: (op.outcome is not Outcome.OK, op.t0, op.n)):
+    for op in sorted(ops, key=lambda op: (op.outcome is not OK, op.t0, op.n)):
         by_session.setdefault(str(op.value["id"]), {}).setdefault(op.user, op)
     chosen = {session: list(members.values())[:2] for session, members in by_session.items()}
     return [_Pair(session, tuple(sorted(ops, key=lambda op: (op.t0, op.n)))) for session, ops in chosen.items()]
@@ -141,10 +141,10 @@ def _pairs(ops: Iterable[Op]) -> list[_Pair]:
 def _view(op: Op) -> PeerResult | None:
     """One member's view; None where the op does not tell how it ended."""
     try:
-        stage = Stage.CONNECTED if op.outcome is Outcome.OK else Stage(op.value.get("stage", ""))
+        stage = Stage.CONNECTED if op.outcome is OK else Stage(op.value.get("stage", ""))
     except ValueError:
         return None
-    if stage is Stage.CONNECTED and op.outcome is not Outcome.OK:
+    if stage is Stage.CONNECTED and op.outcome is not OK:
         return None
     role = Role.OFFERER if op.value.get("role") == Role.OFFERER.value else Role.ANSWERER
     return PeerResult(role, stage, str(op.value.get("detail") or ""), str(op.value.get("path") or ""))

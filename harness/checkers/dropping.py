@@ -15,7 +15,7 @@ from harness.checkers.liveness import SideBySide, waited_in_vain
 from harness.checkers.telling import Teller, short
 from harness.checkers.timeline import Facts
 from harness.checkers.waiting import Wait, certain_waits, hidden_of
-from harness.history.op import Op, Outcome
+from harness.history.op import INFO, OK, Op
 from harness.results.finding import CheckResult
 
 
@@ -80,7 +80,7 @@ def _row_gone(facts: Facts, wait: Wait, known_until: float, entries: list[Op]) -
     `entry {present}` may name an `owner`, where somebody else looked (the database).
     """
     for op in entries:
-        gone = op.outcome is Outcome.OK and op.value.get("present") is False and op.t0 > wait.start
+        gone = op.outcome is OK and op.value.get("present") is False and op.t0 > wait.start
         if gone and (op.t1 or op.t0) < min(known_until, wait.proven):
             asked = _asked(wait, op.t0)
             if asked is not None and not _told(wait, max((op.t1 or op.t0) + facts.budgets.notify, asked.t0)):
@@ -117,7 +117,7 @@ def _statuses(wait: Wait, until: float) -> Iterator[Op]:
     for at in range(bisect_left(told, wait.start, key=lambda op: op.t0), len(told)):
         if told[at].t0 > until:
             return
-        if told[at].outcome is Outcome.OK:
+        if told[at].outcome is OK:
             yield told[at]
 
 
@@ -125,7 +125,7 @@ def _asked(wait: Wait, since: float) -> Op | None:
     """The first time that he asked after a moment, answered or refused (then the target tells nobody)."""
     asked = wait.user.statuses
     first = bisect_left(asked, since, key=lambda op: op.t0)
-    return next((asked[at] for at in range(first, len(asked)) if asked[at].outcome is not Outcome.INFO), None)
+    return next((asked[at] for at in range(first, len(asked)) if asked[at].outcome is not INFO), None)
 
 
 def _told(wait: Wait, until: float) -> bool:

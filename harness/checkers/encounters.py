@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.checkers.timeline import SIGHTS, sighting_of
-from harness.history.op import Op, Outcome
+from harness.history.op import FAIL, OK, Op
 from harness.results.finding import Judgement
 
 ENCOUNTERS = {
@@ -42,7 +42,7 @@ def encounters_of(ops: Iterable[Op]) -> dict[str, int]:
             by_user.setdefault(op.user, []).append(op)
     for own in by_user.values():
         met.update(_of_user(own))
-    met["leave_races"] = _leave_races([op for op in ordered if op.outcome is not Outcome.FAIL])
+    met["leave_races"] = _leave_races([op for op in ordered if op.outcome is not FAIL])
     return {name: met[name] for name in ENCOUNTERS if met[name]}
 
 
@@ -79,13 +79,13 @@ def _by_themselves(ops: Sequence[Op]) -> Iterator[str]:
         if op.op == "join":
             if op.value.get("status") == 429:
                 yield "refused_joins"
-            if op.outcome is not Outcome.FAIL:
+            if op.outcome is not FAIL:
                 if joined:
                     yield "searches_again"
                 joined = True
-        elif op.op == "end" and op.value.get("by") == "skip" and op.outcome is Outcome.OK:
+        elif op.op == "end" and op.value.get("by") == "skip" and op.outcome is OK:
             yield "skips"
-        elif op.op == "befriend" and op.outcome is Outcome.OK:
+        elif op.op == "befriend" and op.outcome is OK:
             yield "friendships"
         elif op.op == "back" and lost:
             yield "reconnected"
@@ -108,9 +108,9 @@ def _in_a_search(ops: Sequence[Op]) -> Iterator[str]:
 
 def _next(doing: str, op: Op) -> str:
     """What a user is doing after an op: `waiting`, `talking`, `left`, or nothing."""
-    if op.op == "join" and op.outcome is not Outcome.FAIL:
+    if op.op == "join" and op.outcome is not FAIL:
         return "waiting"
-    if op.op == "leave" and op.outcome is not Outcome.FAIL and doing == "waiting":
+    if op.op == "leave" and op.outcome is not FAIL and doing == "waiting":
         return "left"
     return "" if op.op in {"end", "told", "disconnect"} else doing
 

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 
 from harness.checkers.telling import Teller, short
 from harness.checkers.timeline import Facts, SessionFacts, Sight, UserFacts
-from harness.history.op import Op, Outcome
+from harness.history.op import OK, Op
 from harness.results.finding import CheckResult
 
 _SURE = frozenset({"update", "delete", "fetch"})
@@ -45,7 +45,7 @@ def _certainly_over(facts: Facts, session: SessionFacts) -> tuple[float, Op, str
     found = [
         (end.until, end.op, f"{short(end.op.user)} had ended it")
         for end in session.ends
-        if end.op.outcome is Outcome.OK and end.op.user in session.members
+        if end.op.outcome is OK and end.op.user in session.members
     ]
     for user in facts.both(session) or ():
         told = user.told.get(session.session)
@@ -66,7 +66,7 @@ def _joined_anew(user: UserFacts, session: SessionFacts) -> Op | None:
     for join in user.joins[at : at + 8]:
         shown = join.op.value.get("session")
         again = isinstance(shown, dict) and shown.get("id") == session.session
-        if join.op.outcome is Outcome.OK and not again:
+        if join.op.outcome is OK and not again:
             return join.op
     return None
 
@@ -96,7 +96,7 @@ def survives(facts: Facts) -> CheckResult:
     faults = [op for op in facts.kinds.get("fault", []) if op.t1 is not None]
     looks: dict[str, list[Op]] = {}
     for op in (*facts.kinds.get("look", []), *facts.kinds.get("fetch", [])):
-        if op.outcome is Outcome.OK and "session" in op.value:
+        if op.outcome is OK and "session" in op.value:
             looks.setdefault(str(op.value.get("id")), []).append(op)
     for session in facts.sessions.values() if faults else ():
         if session.muddled:

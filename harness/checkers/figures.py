@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,9 +15,9 @@ from harness.checkers.generator import GENERATOR_LOST, health_of
 from harness.checkers.ideal import Due, Waits, waits_of
 from harness.checkers.judge import split_groups
 from harness.checkers.statistics import quantiles_ms, samples_ms, spread_ms, wilson_95
-from harness.checkers.timeline import SIGHTS, sighting_of
+from harness.checkers.timeline import SIGHTS, by_kind, sighting_of
 from harness.checkers.upkeep import upkeep_of
-from harness.history.op import Op, Outcome
+from harness.history.op import FAIL, OK, Op
 from harness.history.quiet_memory import without_collection
 from harness.results.connections import Connections
 from harness.results.finding import Judgement, Verdict
@@ -90,9 +90,10 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
     """
     ops = list(ops)
     groups = split_groups(ops)
-    swarm = [op for (_, part), group in groups.items() if part == "swarm" for op in group] or ops
-    kinds = _by_kind(ops)
-    its = kinds if swarm is ops else _by_kind(swarm)
+    parts = [group for (_, part), group in groups.items() if part == "swarm"]
+    swarm = ops if len(groups) == 1 else [op for group in parts for op in group] or ops
+    kinds = by_kind(ops)
+    its = kinds if swarm is ops else by_kind(swarm)
     notes = its["generator"]
     wrong = {
         session
@@ -105,7 +106,7 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
     measured = _measure(told_by_rows(swarm) if afterwards else swarm, wrong)
     health = health_of(notes, budgets)
     closed = health is not None and health.model == "closed"
-    upkeep = upkeep_of(swarm)
+    upkeep = upkeep_of(its)
     waits = Waits() if closed else waits_of(measured.due.values())
     duration = measured.duration
     connections = connections_of([*kinds["connect"], *kinds["mix"], *kinds["relay"]])
@@ -155,14 +156,6 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
     )
 
 
-def _by_kind(ops: Iterable[Op]) -> defaultdict[str, list[Op]]:
-    """The ops of each kind, so that who looks for a few need not pass over all."""
-    kinds: defaultdict[str, list[Op]] = defaultdict(list)
-    for op in ops:
-        kinds[op.op].append(op)
-    return kinds
-
-
 def per_million(violations: Mapping[str, int], joins: int) -> dict[str, float]:
     """Findings by requirement, as so many in a million joins."""
     return {name: round(count * 1e6 / joins, 1) for name, count in violations.items()} if joins else {}
@@ -187,7 +180,7 @@ def pairs_of(ops: Iterable[Op]) -> Pairs:
         if span is not None:
             times.append(span[1] - span[0])
             continue
-        failed = sorted((op for op in attempts if op.outcome is not Outcome.OK), key=lambda op: op.t1 or math.inf)
+        failed = sorted((op for op in attempts if op.outcome is not OK), key=lambda op: op.t1 or math.inf)
         stage = str(failed[0].value.get("stage") or "unknown") if failed else "one-sided"
         failures[stage] = failures.get(stage, 0) + 1
     attempted, connected = len(by_session), len(times)
@@ -221,7 +214,7 @@ def _attempts(ops: Iterable[Op]) -> dict[str, list[Op]]:
 
 def _connected(attempts: Iterable[Op]) -> Span | None:
     """From the first attempt to the last connection of a pair; None where not both members are connected."""
-    joined = [op for op in attempts if op.outcome is Outcome.OK and op.t1 is not None]
+    joined = [op for op in attempts if op.outcome is OK and op.t1 is not None]
     if len({op.user for op in joined}) < 2:
         return None
     return min(op.t0 for op in joined), max(op.t1 or op.t0 for op in joined)
@@ -287,19 +280,19 @@ def _measure(ops: Iterable[Op], wrong: set[str]) -> _Measured:
     telling = [op for op in ops if op.op in _TELLING]
     telling.sort(key=lambda op: (op.t1 if op.t1 is not None else math.inf, op.t0))
     for op in telling:
-        if op.op == "join" and op.outcome is not Outcome.FAIL:
+        if op.op == "join" and op.outcome is not FAIL:
             start = op.t0 if op.due is None else op.due
             waiting.setdefault(op.user, start)
             left.pop(op.user, None)
             measured.begun.append(op.t0)
             measured.joined.add(op.user)
-            if op.outcome is Outcome.OK and op.t1 is not None:
+            if op.outcome is OK and op.t1 is not None:
                 measured.joins.append((op.t0, op.t1))
             if op.due is not None:
                 measured.offered.append(op.due)
                 measured.sent.append(op.t0)
                 measured.due.setdefault(op.user, Due(op.due))
-        if op.op == "leave" and op.outcome is not Outcome.FAIL and op.user in waiting:
+        if op.op == "leave" and op.outcome is not FAIL and op.user in waiting:
             left[op.user] = waiting.pop(op.user), op.t0
             measured.gone.append(op.t0)
             measured.censored += 1

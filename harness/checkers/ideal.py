@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec import Struct
 
-@dataclass(slots=True)
-class Due:
+
+class Due(Struct, gc=False):
     """A user who was due at a moment, and how long he then waited for a match; None where he saw none. Seconds."""
 
     at: float

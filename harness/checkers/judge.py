@@ -161,13 +161,14 @@ def judge_groups(
 def split_groups(ops: Iterable[Op]) -> dict[tuple[str, str], list[Op]]:
     """The ops by (target, part), both read from the name of the process."""
     groups: dict[tuple[str, str], list[Op]] = {}
-    names: dict[str, tuple[str, str]] = {}
+    of_process: dict[str, list[Op]] = {}
     for op in ops:
-        name = names.get(op.process)
-        if name is None:
+        group = of_process.get(op.process)
+        if group is None:
             pieces = op.process.rsplit(".", 2)
-            name = names[op.process] = (pieces[0], pieces[1]) if len(pieces) == 3 else ("target", "")
-        groups.setdefault(name, []).append(op)
+            name = (pieces[0], pieces[1]) if len(pieces) == 3 else ("target", "")
+            group = of_process[op.process] = groups.setdefault(name, [])
+        group.append(op)
     return groups
 
 

@@ -6,7 +6,7 @@ import math
 
 from harness.checkers.telling import Teller, short
 from harness.checkers.timeline import Facts, UserFacts
-from harness.history.op import Op, Outcome
+from harness.history.op import OK, Op
 from harness.results.finding import CheckResult
 
 ALLOWED = 10
@@ -25,7 +25,7 @@ def joins_are_limited(facts: Facts) -> CheckResult:
         if not _many(user.asked, window):
             continue
         checked += 1
-        taken = [op for op in user.asked if op.outcome is Outcome.OK]
+        taken = [op for op in user.asked if op.outcome is OK]
         excess = next((run for run in zip(taken, taken[CERTAIN:], strict=False) if _within(*run, window)), None)
         if excess is not None:
             first, last = excess

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.checkers.telling import Teller, short
 from harness.checkers.timeline import Facts
-from harness.history.op import Op, Outcome
+from harness.history.op import FAIL, Op
 from harness.results.finding import CheckResult
 
 _DID = {"select": "was shown", "insert": "could add", "update": "could change", "delete": "could delete"}
@@ -21,11 +21,11 @@ def members_alone(facts: Facts) -> CheckResult:
     checked = 0
     for op in facts.kinds.get("probe", []):
         members = _members(facts, op)
-        rows = op.value.get("rows", 0 if op.outcome is Outcome.FAIL else None)
+        rows = op.value.get("rows", 0 if op.outcome is FAIL else None)
         if members is None or op.user in members or not isinstance(rows, int):
             continue
         checked += 1
-        if rows > 0 and op.outcome is not Outcome.FAIL:
+        if rows > 0 and op.outcome is not FAIL:
             session = str(op.value.get("id") or "")
             seen = facts.sessions.get(session)
             who = f"user {short(op.user)}" if op.user else "somebody without a token"

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
+
+from msgspec import Struct, field
 
 from harness.checkers.telling import Teller, short
 from harness.checkers.timeline import Facts, SessionFacts
 from harness.checkers.watching import Watches
-from harness.history.op import Op, Outcome
+from harness.history.op import FAIL, OK, Op
 from harness.results.finding import CheckResult
 
 _OWN = "call-ended"
@@ -26,8 +27,7 @@ Key = tuple[str, str, int]
 """Session, sender, seq."""
 
 
-@dataclass(slots=True)
-class SentSignal:
+class SentSignal(Struct, gc=False):
     """One signal: each try to send it that took effect or may have, and each sight of it."""
 
     sends: list[Op] = field(default_factory=list)
@@ -44,13 +44,22 @@ def _signals(facts: Facts) -> dict[Key, SentSignal]:
 def _gathered(facts: Facts) -> dict[Key, SentSignal]:
     found: dict[Key, SentSignal] = {}
     for op in facts.kinds.get("signal_send", []):
-        if op.outcome is not Outcome.FAIL and op.value.get("type") != _OWN and isinstance(op.value.get("seq"), int):
-            found.setdefault((str(op.value.get("id")), op.user, op.value["seq"]), SentSignal()).sends.append(op)
+        if op.outcome is not FAIL and (key := _key(op, op.user)) is not None:
+            if (signal := found.get(key)) is None:
+                signal = found[key] = SentSignal()
+            signal.sends.append(op)
     for op in facts.kinds.get("signal_recv", []):
-        if op.value.get("type") != _OWN and isinstance(op.value.get("seq"), int):
-            key = (str(op.value.get("id")), str(op.value.get("sender")), op.value["seq"])
-            found.setdefault(key, SentSignal()).receipts.append(op)
+        if (key := _key(op, str(op.value.get("sender")))) is not None:
+            if (signal := found.get(key)) is None:
+                signal = found[key] = SentSignal()
+            signal.receipts.append(op)
     return found
+
+
+def _key(op: Op, sender: str) -> Key | None:
+    """Which signal of a user an op is about; None where it is the target's own, or has no number."""
+    seq = op.value.get("seq")
+    return (str(op.value.get("id")), sender, seq) if op.value.get("type") != _OWN and isinstance(seq, int) else None
 
 
 # ------------------------------------------------------------------------------------- SG-S1: none lost, in order
@@ -88,14 +97,15 @@ def _tell_lost(teller: Teller, facts: Facts, signals: dict[Key, SentSignal]) -> 
     checked = 0
     for (session, sender, seq), signal in signals.items():
         partner = _partner(facts, session, sender)
-        sent = next((op for op in signal.sends if op.outcome is Outcome.OK and op.t1 is not None), None)
-        if partner is None or sent is None:
+        accepted = [op for op in signal.sends if op.outcome is OK and op.t1 is not None]
+        if partner is None or not accepted:
             continue
-        if any(op.user == partner for op in signal.receipts):
+        if partner in [op.user for op in signal.receipts]:
             checked += 1
             continue
         if partner not in watches:
             watches[partner] = Watches(facts.users[partner])
+        sent = accepted[0]
         proof = _had_to_arrive(facts, session, sent, watches[partner], fetches.get((partner, session), []))
         if proof is None:
             continue
@@ -124,10 +134,10 @@ def _had_to_arrive(
 ) -> tuple[str, tuple[Op, ...]] | None:
     """How it is known that the partner had to receive it, with the ops that show it."""
     accepted = sent.t1 if sent.t1 is not None else math.inf
-    whole = next((op for op in fetches if op.outcome is Outcome.OK and op.t0 > accepted), None)
+    whole = next((op for op in fetches if op.outcome is OK and op.t0 > accepted), None)
     if whole is not None:
         return "who fetched all messages at {at}", (whole,)
-    if any(op.outcome is not Outcome.OK for op in fetches):
+    if any(op.outcome is not OK for op in fetches):
         return None  # what is pushed is held back until a fetch succeeds
     due = accepted + facts.budgets.notify + facts.budgets.tolerance
     standing = watches.standing(f"session:{session}", sent.t0, due) if facts.capabilities.push else None
@@ -156,7 +166,7 @@ def _misordered(signals: dict[Key, SentSignal]) -> Iterator[tuple[Key, Key, Op, 
         receipts.sort(key=lambda receipt: (receipt[0].t0, receipt[0].n))
         for (second, later), (first, earlier) in pairwise(receipts):
             sent, after = signals[earlier].sends[0], signals[later].sends[0]
-            if sent.outcome is Outcome.OK and (sent.t1 or math.inf) < after.t0 and second.t0 < first.t0:
+            if sent.outcome is OK and (sent.t1 or math.inf) < after.t0 and second.t0 < first.t0:
                 yield earlier, later, first, second
 
 
@@ -247,7 +257,7 @@ def one_offerer(facts: Facts) -> CheckResult:
         str(op.value.get("id"))
         for kind in ("signal_send", "connect")
         for op in facts.kinds.get(kind, [])
-        if op.outcome is not Outcome.FAIL and (kind == "connect" or op.value.get("type") == "answer")
+        if op.outcome is not FAIL and (kind == "connect" or op.value.get("type") == "answer")
     }
     checked = 0
     for session in facts.sessions.values():
@@ -292,7 +302,7 @@ def _parts(facts: Facts) -> dict[tuple[str, str], _Part]:
     """By session and user the part that he took: `offerer` or `answerer`."""
     parts: dict[tuple[str, str], _Part] = {}
     for op in facts.kinds.get("signal_send", []):
-        if op.value.get("type") == "offer" and op.outcome is Outcome.OK:
+        if op.value.get("type") == "offer" and op.outcome is OK:
             parts.setdefault((str(op.value.get("id")), op.user), ("offerer", op))
     for op in facts.kinds.get("connect", []):
         if op.value.get("role") in {"offerer", "answerer"}:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from harness.checkers.ideal import ideal_waits
-from harness.history.op import Op, Outcome
+from harness.history.op import OK, Op
 from harness.results.ceiling import Ceiling, Step, StepVerdict, holding
 from harness.results.finding import Verdict
 from harness.results.run import TargetFigures
@@ -48,7 +48,7 @@ def load_of(ops: Iterable[Op]) -> Load:
     """
     joins = [op for op in ops if op.op == "join" and op.due is not None]
     dues = sorted(op.due for op in joins if op.due is not None)
-    ends = sorted(op.t1 for op in joins if op.t1 is not None and op.outcome is Outcome.OK)
+    ends = sorted(op.t1 for op in joins if op.t1 is not None and op.outcome is OK)
     if len(dues) < 2 or len(ends) < 2:
         return Load(None, None, 0.0, 0.0, 0.0)
     ideal = sorted(ideal_waits(dues))

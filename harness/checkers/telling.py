@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from harness.checkers.timeline import Facts, SessionFacts, Sight
-from harness.history.journal import op_record
+from harness.history.lines import op_record
 from harness.history.op import Op
 from harness.results.finding import Finding
 

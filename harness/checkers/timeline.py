@@ -11,14 +11,13 @@ import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from harness.history.op import Op, Outcome, Via
+from harness.history.op import FAIL, INFO, OK, Op, Via
 from harness.target import Budgets, Capabilities
 
 if TYPE_CHECKING:
@@ -27,17 +26,18 @@ if TYPE_CHECKING:
 
 SIGHTS = frozenset({"poll", "push", "join", "look", "fetch"})
 _BREAKS = frozenset({"disconnect", "lost"})
+_SELF = Via.SELF
 _NO_LIFE = frozenset({"disconnect", "lost", "drain", "fault", "push", "told", "signal_recv", "unsubscribe"})
 """Ops that are no sign of life: what was heard, and what stayed within the harness."""
-_UNSURE_LIFE = _NO_LIFE | {"look", "fetch", "entry", "befriend", "probe"}
-"""Ops that a target need not count as signs of life."""
+_UNSURE_LIFE = frozenset({"look", "fetch", "entry", "befriend", "probe"})
+"""Signs of life that a target need not count as such."""
 _RARE = frozenset(
     {"fault", "look", "status", "entry", "befriend", "probe", "signal_send", "signal_recv", "fetch", "connect"}
 )
 """Ops that some checkers want by kind."""
 
 
-class Sight(Struct, frozen=True):
+class Sight(Struct, frozen=True, gc=False):
     """Somebody saw a session: it certainly existed from `known` on; what was seen was true at `since` or later."""
 
     op: Op
@@ -49,7 +49,7 @@ class Sight(Struct, frozen=True):
     known: float
 
 
-class Effect(Struct, frozen=True):
+class Effect(Struct, frozen=True, gc=False):
     """A call and the interval in which it may have taken effect."""
 
     op: Op
@@ -95,8 +95,7 @@ def _start(effect: Effect) -> float:
     return effect.start
 
 
-@dataclass(slots=True)
-class SessionFacts:
+class SessionFacts(Struct, gc=False):
     """What is known of one session. The last four are set by `harness.checkers.lifetimes`."""
 
     session: str
@@ -127,8 +126,7 @@ class SessionFacts:
         return self.members[1] if self.members[0] == user else self.members[0]
 
 
-@dataclass(slots=True)
-class UserFacts:
+class UserFacts(Struct, gc=False):
     """What one user did and saw, each list ordered by the start of the ops."""
 
     user: str
@@ -166,8 +164,7 @@ class UserFacts:
         return len(self.joins) <= len(self.sessions)
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
+class Birth(Struct, frozen=True, gc=False):
     """A session of two known users, and the requirement that its birth breaks ("" for none)."""
 
     session: SessionFacts
@@ -175,8 +172,7 @@ class Birth:
     broken: str
 
 
-@dataclass(slots=True)
-class Facts:
+class Facts(Struct):
     """A whole history, sorted."""
 
     users: dict[str, UserFacts]
@@ -211,9 +207,17 @@ class Facts:
         return None if session.muddled or one is None or two is None else (one, two)
 
 
+def by_kind(ops: Iterable[Op]) -> defaultdict[str, list[Op]]:
+    """The ops of each kind, so that who looks for a few need not pass over all."""
+    kinds: defaultdict[str, list[Op]] = defaultdict(list)
+    for op in ops:
+        kinds[op.op].append(op)
+    return kinds
+
+
 def sighting_of(op: Op) -> Sight | None:
     """What an op shows of a session; None for most ops."""
-    if op.op not in SIGHTS or op.outcome is not Outcome.OK:
+    if op.op not in SIGHTS or op.outcome is not OK:
         return None
     shown = op.value.get("session")
     if not isinstance(shown, dict) or not shown.get("id"):
@@ -233,7 +237,7 @@ def sighting_of(op: Op) -> Sight | None:
 
 def effect_of(op: Op) -> Effect:
     """When a call may have taken effect: within its interval when it was ok, else at any time from its start."""
-    until = op.t1 if op.t1 is not None and op.outcome is Outcome.OK else math.inf
+    until = op.t1 if op.t1 is not None and op.outcome is OK else math.inf
     return Effect(op, op.t0, until)
 
 
@@ -245,15 +249,18 @@ def sort_history(ops: Iterable[Op], budgets: Budgets, capabilities: Capabilities
     drains: list[Op] = []
     kinds: defaultdict[str, list[Op]] = defaultdict(list)
     ordered = sorted((op for op in ops if op.op != "generator"), key=attrgetter("t0"))
+    end = -math.inf
     for op in ordered:
-        kind = op.op
+        kind, over = op.op, op.t0 if op.t1 is None else op.t1
+        if over > end:
+            end = over
         if kind == "drain":
             drains.append(op)
         elif op.user:
             by_user[op.user].append(op)
         if kind in _RARE:
             kinds[kind].append(op)
-        if kind == "end" and op.outcome is not Outcome.FAIL:
+        if kind == "end" and op.outcome is not FAIL:
             ends[str(op.value.get("id"))].append(effect_of(op))
         if kind in SIGHTS and (sight := sighting_of(op)) is not None:
             sights[sight.session].append(sight)
@@ -263,7 +270,7 @@ def sort_history(ops: Iterable[Op], budgets: Budgets, capabilities: Capabilities
         drains=drains,
         stray_ends=[effect for session, effects in ends.items() if session not in sights for effect in effects],
         origin=ordered[0].t0 if ordered else 0.0,
-        end=max((op.t1 if op.t1 is not None else op.t0 for op in ordered), default=0.0),
+        end=end if ordered else 0.0,
         budgets=budgets,
         capabilities=capabilities,
         kinds=dict(kinds),
@@ -310,20 +317,21 @@ def _session_facts(sights: list[Sight], ends: list[Effect]) -> SessionFacts:
 def _user_facts(user: str, ops: list[Op], budgets: Budgets, fresh: bool) -> UserFacts:
     kinds: defaultdict[str, list[Op]] = defaultdict(list)
     devices: dict[str, float] = {}
-    signs: list[Op] = []
+    living: list[Op] = []
     for op in ops:
-        kinds[op.op].append(op)
+        kind = op.op
+        kinds[kind].append(op)
         if op.device not in devices:
             devices[op.device] = op.t0
-        if op.outcome is Outcome.OK and op.via is not Via.SELF and op.op not in _UNSURE_LIFE:
-            signs.append(op)
+        if kind not in _NO_LIFE and op.via is not _SELF:
+            living.append(op)
     joins = _effects(kinds, "join")
     if not fresh:
         joins.insert(0, _earlier_run(ops[0]))
     leaves = _effects(kinds, "leave")
-    breaks = _breaks(kinds, budgets.tolerance)
+    breaks = _breaks(kinds, ops[-1], budgets.tolerance)
     alone = len(joins) == 1 or (len(joins) > 1 and joins[1].start >= joins[0].until)
-    polls = [op for op in kinds.get("poll", ()) if op.outcome is Outcome.OK]
+    polls = [op for op in kinds.get("poll", ()) if op.outcome is OK]
     return UserFacts(
         user=user,
         ops=ops,
@@ -336,8 +344,8 @@ def _user_facts(user: str, ops: list[Op], budgets: Budgets, fresh: bool) -> User
         polls=polls,
         empties=[op for op in polls if not op.value.get("session")],
         statuses=kinds.get("status", []),
-        life=_life(ops, budgets.queue_ttl + budgets.tolerance, fresh),
-        signs=signs,
+        life=_life(living, budgets.queue_ttl + budgets.tolerance, -math.inf if fresh else ops[0].t0),
+        signs=[op for op in living if op.outcome is OK and op.op not in _UNSURE_LIFE],
         devices=devices,
         told={str(op.value.get("id")): op for op in reversed(kinds.get("told", ()))},
     )
@@ -345,16 +353,16 @@ def _user_facts(user: str, ops: list[Op], budgets: Budgets, fresh: bool) -> User
 
 def _effects(kinds: Mapping[str, Sequence[Op]], kind: str) -> list[Effect]:
     """Those calls of a kind that took effect or may have."""
-    return [effect_of(op) for op in kinds.get(kind, ()) if op.outcome is not Outcome.FAIL]
+    return [effect_of(op) for op in kinds.get(kind, ()) if op.outcome is not FAIL]
 
 
 def _earlier_run(first: Op) -> Effect:
     """The join that a user of a fixed list may have made before the history begins."""
-    op = Op(0, -math.inf, -math.inf, first.process, first.user, first.device, "join", Outcome.INFO, Via.HTTP)
+    op = Op(0, -math.inf, -math.inf, first.process, first.user, first.device, "join", INFO, Via.HTTP)
     return Effect(op, -math.inf, -math.inf)
 
 
-def _breaks(kinds: Mapping[str, Sequence[Op]], tolerance: float) -> list[Effect]:
+def _breaks(kinds: Mapping[str, Sequence[Op]], last: Op, tolerance: float) -> list[Effect]:
     """Each loss of a connection, with the time until which the target may act on it.
 
     A loss that the user did not make himself is noticed late, so it counts from `tolerance` before.
@@ -362,8 +370,9 @@ def _breaks(kinds: Mapping[str, Sequence[Op]], tolerance: float) -> list[Effect]
     breaks: list[Effect] = []
     broken = [op for kind in _BREAKS for op in kinds.get(kind, ())]
     returns: dict[str, list[Op]] = {}
-    for op in (op for kind in ("back", "subscribe") for op in kinds.get(kind, ()) if broken):
-        if op.op == "back" or op.outcome is Outcome.OK:
+    came_back = ("back", "subscribe") if broken and broken != [last] else ()
+    for op in (op for kind in came_back for op in kinds.get(kind, ())):
+        if op.op == "back" or op.outcome is OK:
             returns.setdefault(op.device, []).append(op)
     for mine in returns.values():
         mine.sort(key=lambda op: op.t0)
@@ -376,14 +385,18 @@ def _breaks(kinds: Mapping[str, Sequence[Op]], tolerance: float) -> list[Effect]
     return breaks
 
 
-def _life(ops: list[Op], lasts: float, fresh: bool) -> list[tuple[float, float]]:
-    """The merged intervals in which a user may count as alive; `lasts` is how long a sign of life may hold."""
+def _life(living: list[Op], lasts: float, before: float) -> list[tuple[float, float]]:
+    """The merged intervals in which a user may count as alive.
+
+    Args:
+        living: his signs of life.
+        lasts: how long one may hold.
+        before: until then he may have given some of which the history knows nothing; -inf for nobody who is fresh.
+    """
     merged: list[tuple[float, float]] = []
-    since, until = (math.inf, -math.inf) if fresh or not ops else (-math.inf, ops[0].t0 + lasts)
-    for op in ops:
-        if op.op in _NO_LIFE or op.via is Via.SELF:
-            continue
-        end = math.inf if op.op == "join" and op.outcome is Outcome.INFO else lasts
+    since, until = (math.inf, -math.inf) if before == -math.inf else (-math.inf, before + lasts)
+    for op in living:
+        end = math.inf if op.op == "join" and op.outcome is INFO else lasts
         end += op.t1 if op.t1 is not None else op.t0 + lasts
         if op.t0 <= until:
             until = max(until, end)
@@ -403,7 +416,8 @@ def contended_joins(facts: Facts) -> int:
     latest: list[tuple[float, str]] = []  # the latest end so far, and the latest end of another user than that one's
     for at, (start, end, name) in enumerate(joins):
         touched[at] = any(reached > start and other != name for reached, other in latest)
-        latest = _two_latest([*latest, (end, name)])
+        if len(latest) < 2 or latest[1][0] < end:
+            latest = _two_latest([*latest, (end, name)])
         after = at + 1
         while after < len(joins) and joins[after][0] < end and not touched[at]:
             touched[at] = joins[after][2] != name

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.history.op import Op, Outcome
+from harness.history.op import OK, Op
 
 ANSWERED_WITHIN = 1.0
 """A heartbeat without an answer counts only when its socket stood so many seconds longer."""
@@ -26,22 +26,29 @@ class Upkeep:
     """How often a socket broke without its user's doing."""
 
 
-def upkeep_of(ops: Sequence[Op]) -> Upkeep:
-    """The upkeep of the users of a history."""
-    found = Upkeep()
-    silent: list[Op] = []
+def upkeep_of(kinds: Mapping[str, Sequence[Op]]) -> Upkeep:
+    """The upkeep of the users of a history, given as its ops of each kind."""
+    beats = kinds.get("heartbeat", ())
+    silent = [op for op in beats if op.t1 is None]
+    return Upkeep(
+        polls=_answered(kinds.get("poll", ())),
+        beats=_answered(beats),
+        unanswered=_unanswered(silent, kinds) if silent else 0,
+        lost=len(kinds.get("lost", ())),
+    )
+
+
+def _answered(ops: Sequence[Op]) -> list[float]:
+    return [op.t1 - op.t0 for op in ops if op.outcome is OK and op.t1 is not None]
+
+
+def _unanswered(silent: Sequence[Op], kinds: Mapping[str, Sequence[Op]]) -> int:
+    """How many of the heartbeats without an answer count."""
     closed: dict[tuple[str, str], list[float]] = {}
-    for op in ops:
-        if op.op in {"disconnect", "lost"}:
-            closed.setdefault((op.user, op.device), []).append(op.t0)
-            found.lost += op.op == "lost"
-        elif op.op == "heartbeat" and op.t1 is None:
-            silent.append(op)
-        elif op.outcome is Outcome.OK and op.t1 is not None and op.op in {"heartbeat", "poll"}:
-            (found.beats if op.op == "heartbeat" else found.polls).append(op.t1 - op.t0)
-    last = max((op.t0 if op.t1 is None else op.t1 for op in ops), default=0.0) if silent else 0.0
-    found.unanswered = sum(_stood(beat, closed, last) > ANSWERED_WITHIN for beat in silent)
-    return found
+    for op in (op for kind in ("disconnect", "lost") for op in kinds.get(kind, ())):
+        closed.setdefault((op.user, op.device), []).append(op.t0)
+    last = max(op.t0 if op.t1 is None else op.t1 for ops in kinds.values() for op in ops)
+    return sum(_stood(beat, closed, last) > ANSWERED_WITHIN for beat in silent)
 
 
 def _stood(beat: Op, closed: dict[tuple[str, str], list[float]], last: float) -> float:

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from itertools import accumulate
 
+from msgspec import Struct
+
 from harness.checkers.timeline import Effect, Facts, SessionFacts, UserFacts
-from harness.history.op import Op, Outcome
+from harness.history.op import OK, Op
 
 Moments = list[tuple[float, float]]
 
 
-@dataclass(slots=True)
-class Wait:
+class Wait(Struct, gc=False):
     """A time in which a user certainly waited, unless a hidden match took him away; then `proven` is the end."""
 
     user: UserFacts
@@ -91,7 +91,7 @@ def _waits_of(user: UserFacts, facts: Facts, hidden: Hidden) -> list[Wait]:
     first_birth = list(accumulate(reversed(births), min))[::-1]
     waits = []
     for join in user.joins:
-        if join.op.outcome is not Outcome.OK or user.enders.pending(join.start):
+        if join.op.outcome is not OK or user.enders.pending(join.start):
             continue
         at = bisect_left(starts, join.start)
         following = user.enders.first_from(join.start, besides=join.op)
@@ -136,14 +136,14 @@ def _dropped_after(user: UserFacts, join: Effect, limit: float, facts: Facts) ->
         if tells_drop(op):
             full = join.start + facts.budgets.queue_ttl - facts.budgets.tolerance
             return min(limit, max(waiting, full if (op.t1 or op.t0) >= full else waiting))
-        if op.outcome is Outcome.OK and op.value.get("state") == "waiting":
+        if op.outcome is OK and op.value.get("state") == "waiting":
             waiting = op.t0
     return limit
 
 
 def tells_drop(op: Op) -> bool:
     """Whether a status tells a user that he does not stand in the queue."""
-    return op.outcome is Outcome.OK and op.value.get("state") in {"expired", "idle"}
+    return op.outcome is OK and op.value.get("state") in {"expired", "idle"}
 
 
 def _last_empty(user: UserFacts, start: float, limit: float, hidden: float) -> Op | None:

@@ -10,17 +10,18 @@ from itertools import islice
 from msgspec import Struct
 
 from harness.checkers.timeline import UserFacts
-from harness.history.op import Op, Outcome, Via
+from harness.history.op import OK, Op, Via
 
 MATCHES = "matchmaking:"
 """Topics that bring a user his new sessions begin so; `session:<id>` brings what happens to one session."""
 _STOPS = frozenset({"disconnect", "lost"})
 _CHANGES = _STOPS | {"subscribe", "unsubscribe"}
+_WS = Via.WS
 _PROOFS = 16
 """So many of his proofs of being connected are looked at, at most."""
 
 
-class Watch(Struct, frozen=True):
+class Watch(Struct, frozen=True, gc=False):
     """A subscription that stood from `since` (the database subscription was ready) to `until`."""
 
     op: Op
@@ -46,7 +47,7 @@ class Watches:
                 until = min(stopped.get((op.device, topic), math.inf), stopped.get((op.device, ""), math.inf))
                 stopped[op.device, topic] = op.t0
                 ready = op.value.get("ready")
-                if op.outcome is Outcome.OK and isinstance(ready, int | float):
+                if op.outcome is OK and isinstance(ready, int | float):
                     key = MATCHES if topic.startswith(MATCHES) else topic
                     self._by_topic.setdefault(key, []).append(Watch(op, op.t0 + ready, until))
         for watches in self._by_topic.values():
@@ -71,5 +72,5 @@ class Watches:
         """What shows that he was connected."""
         for at in range(bisect_left(self._ops, since, key=lambda op: op.t0), len(self._ops)):
             op = self._ops[at]
-            if op.via is Via.WS and op.outcome is Outcome.OK and op.op not in _STOPS:
+            if op.via is _WS and op.outcome is OK and op.op not in _STOPS:
                 yield op

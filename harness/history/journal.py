@@ -3,67 +3,36 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import orjson
-from msgspec import Struct
-from msgspec.json import Decoder, Encoder
-from msgspec.structs import asdict, fields
 
 from harness.errors import Trouble
 from harness.history.clock import Clock, clock_of, on_reference
-from harness.history.op import Op, Outcome, Via
+from harness.history.held import Held, beside, heads, held_lines, missing_lines, settle
+from harness.history.lines import decoder, op_line, parse_op, sound
+from harness.history.op import Op
 from harness.history.quiet_memory import without_collection
 
 _log = logging.getLogger(__name__)
 
 _REMEDY = "check that the folder exists, may be written and has room"
-_NUMBER = (int, float)
-_CHECKS: dict[str, Callable[[Any], bool]] = {
-    "n": lambda value: type(value) is int,
-    "t0": lambda value: type(value) in _NUMBER,
-    "t1": lambda value: value is None or type(value) in _NUMBER,
-    "process": lambda value: type(value) is str,
-    "user": lambda value: type(value) is str,
-    "device": lambda value: type(value) is str,
-    "op": lambda value: type(value) is str and bool(value),
-    "value": lambda value: type(value) is dict,
-    "seed": lambda value: type(value) is int,
-    "due": lambda value: value is None or type(value) in _NUMBER,
-}
 _CLOCK = b'{"clock"'
-_OPTIONAL = {"value": {}, "seed": 0, "due": None}
-_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
-_VIAS = {via.value: via for via in Via}
-_KEYS = frozenset(part.name for part in fields(Op))
 _BLOCK = 1 << 20
 """About so many bytes are read at once."""
-_encoder = Encoder(enc_hook=str)
-_decoder = Decoder(Op)
-_anything = Decoder(Any)
-
-
-class _Head(Struct, gc=False):
-    """What merging must know of an op; the rest of its line is copied as it is."""
-
-    t0: float
-    t1: float | None
-    process: str
-    n: int
-
-
-_heads = Decoder(_Head)
 
 
 class Journal:
     """Keeps ops in a file, one JSON object a line. It is a Sink; not for use from several threads at once.
 
     Ops are held back, and reach the file at the latest `every` seconds before the next one, so that a killed process
-    loses little. A write that fails (disk full, folder removed) is a Trouble.
+    loses little: what came after the last call that it announced. A call stands once, in the place of its beginning,
+    where both came between two writes. A write that fails (disk full, folder removed) is a Trouble.
 
     Args:
         path: the file; it is created, or appended to.
@@ -75,7 +44,13 @@ class Journal:
         self.path = path
         self._every = every
         self._flushed = time.monotonic()
-        self._held: list[Op] = []
+        self._waiting: list[bytes] = []
+        self._promised = 0
+        self._begun: dict[int, tuple[int, Op]] = {}
+        """By the identity of each call whose announcement waits: where it does, and the call."""
+        self._ended: list[bytes] = []
+        """Their ends, since the last announcement: they are promised by the next."""
+        self._held: Held | None = None
         self._unwritten = b""
         self._file: FileIO | None
         try:
@@ -88,17 +63,43 @@ class Journal:
     def append(self, op: Op) -> None:
         """Takes one op, which must not change any more. Raises Trouble when it is closed or the disk refuses."""
         if self._file is None:
-            raise Trouble(f"the history {self.path} is closed", "record before the run ends")
-        self._held.append(op)
+            raise self._closed()
+        line = op_line(op)
+        if id(op) in self._begun:
+            self._waiting[self._begun.pop(id(op))[0]] = line
+            self._ended.append(line)
+        else:
+            self._waiting.append(line)
         now = time.monotonic()
         if now - self._flushed >= self._every:
             self._flushed = now
             self.flush()
 
     def announce(self, op: Op) -> None:
-        """Writes a call that begins, at once: as `info` without an end, until a line with the same number ends it."""
-        self.append(op)
-        self.flush()
+        """Notes a call that begins, at once: as `info` without an end, until a line with the same number ends it.
+
+        It outlives the process, with all that came before. The op itself is to be appended when it has ended.
+        """
+        if self._file is None:
+            raise self._closed()
+        waiting = self._waiting
+        waiting.append(op_line(op))
+        if self._held is None:
+            self._held = self._hold(self._file)
+        if self._unwritten or not self._held.add(b"".join((*self._ended, *waiting[self._promised :]))):
+            self.flush()
+            return
+        self._begun[id(op)] = len(waiting) - 1, op
+        self._promised = len(waiting)
+        self._ended.clear()
+
+    def _closed(self) -> Trouble:
+        return Trouble(f"the history {self.path} is closed", "record before the run ends")
+
+    def _hold(self, file: FileIO) -> Held:
+        if beside(self.path).exists():
+            settle(self.path)
+        return Held(self.path, os.fstat(file.fileno()).st_size)
 
     def restate(self, clock: Clock) -> None:
         """States the clock anew, where the journal began with one: its offset is known better, or has changed."""
@@ -111,11 +112,16 @@ class Journal:
         """Hands everything to the operating system. What it refuses is kept for the next try."""
         if self._file is None:
             return
-        self._unwritten += _op_lines(self._held)
-        self._held.clear()
+        self._unwritten += b"".join(self._waiting)
+        self._waiting.clear()
+        self._promised = 0
+        self._begun.clear()
+        self._ended.clear()
         try:
             while self._unwritten:
                 self._unwritten = self._unwritten[self._file.write(self._unwritten) :]
+            if self._held is not None:
+                self._held.release(self._file.tell())
         except OSError as error:
             raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", _REMEDY) from None
 
@@ -127,6 +133,8 @@ class Journal:
             finally:
                 file, self._file = self._file, None
                 file.close()
+                if self._held is not None and not self._unwritten:
+                    self._held.close()
 
     def __enter__(self) -> Self:
         return self
@@ -145,77 +153,6 @@ def restate(path: Path, clock: Clock) -> None:
                 file.write(clock.line())
     except OSError as error:
         raise Trouble(f"the history {path} cannot be written ({error.strerror})", _REMEDY) from None
-
-
-def op_line(op: Op) -> bytes:
-    """One op as a line of NDJSON, newline included. What JSON cannot say is written as text, as well as it can be."""
-    try:
-        return _encoder.encode(op) + b"\n"
-    except (TypeError, ValueError, OverflowError):  # lone surrogates, integers over 64 bits: a target may send them
-        return orjson.dumps(_plain(asdict(op)), option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _op_lines(ops: list[Op]) -> bytes:
-    try:
-        return _encoder.encode_lines(ops)
-    except (TypeError, ValueError, OverflowError):
-        return b"".join(map(op_line, ops))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(_plain(key)): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63):
-        return value
-    return str(value).encode("utf-8", "replace").decode("utf-8")
-
-
-def op_record(op: Op) -> dict[str, Any]:
-    """One op as the JSON object that stands in a history (used for witnesses)."""
-    record: dict[str, Any] = _anything.decode(op_line(op))
-    return record
-
-
-def parse_op(line: bytes) -> Op:
-    """Reads one line. Unknown keys are refused; `value`, `seed` and `due` may be left out.
-
-    Raises:
-        ValueError: says what is wrong.
-    """
-    try:
-        op = _decoder.decode(line)
-    except ValueError:
-        return _checked(orjson.loads(line))
-    return op if _sound(op) else _checked(orjson.loads(line))
-
-
-def _sound(op: Op) -> bool:
-    """Whether what no type says is right, too."""
-    return bool(op.op) and (op.t1 is None or op.t1 >= op.t0)
-
-
-def _checked(row: Any) -> Op:
-    """The same, key by key. Raises ValueError with the one that is wrong."""
-    if type(row) is not dict:
-        raise ValueError("not a JSON object")
-    if not row.keys() <= _KEYS:
-        raise ValueError(f"unknown key {min(row.keys() - _KEYS)!r}")
-    for key, good in _CHECKS.items():
-        if key not in row:
-            if key not in _OPTIONAL:
-                raise ValueError(f"no key {key!r}")
-        elif not good(row[key]):
-            raise ValueError(f"a wrong {key!r}: {row[key]!r}")
-    outcome, via = _OUTCOMES.get(str(row.get("outcome"))), _VIAS.get(str(row.get("via")))
-    if outcome is None:
-        raise ValueError(f"a wrong 'outcome': {row.get('outcome')!r}")
-    if via is None:
-        raise ValueError(f"a wrong 'via': {row.get('via')!r}")
-    if row["t1"] is not None and row["t1"] < row["t0"]:
-        raise ValueError("an end before its start")
-    return Op(**{**row, "outcome": outcome, "via": via})
 
 
 @without_collection
@@ -246,10 +183,10 @@ def _ops_of(path: Path, number: int, block: bytes) -> list[Op]:
     """The ops of a block of whole lines, the first of which has this number; line by line where one is odd."""
     if number > 1 or not block.startswith(_CLOCK):
         try:
-            ops = _decoder.decode_lines(block)
+            ops = decoder.decode_lines(block)
         except ValueError:
             ops = []
-        if ops and all(map(_sound, ops)):
+        if ops and all(map(sound, ops)):
             return ops
     return list(_line_by_line(path, number, block))
 
@@ -306,12 +243,12 @@ def merge_histories(paths: Sequence[Path], into: Path) -> int:
             if number == 1 and line.startswith(_CLOCK):
                 continue
             try:
-                head = _heads.decode(line)
+                head = heads.decode(line)
                 place = _place(head.process, head.n, head.t1, announced, len(keyed))
             except ValueError:
                 if not whole:
                     _tell_torn(path, number)
-                    break
+                    continue
                 raise Trouble(f"{path}, line {number}: not an op", "give histories as the harness wrote them") from None
             keyed[place : place + 1] = [(head.t0, place, line)]
     keyed.sort()
@@ -355,14 +292,20 @@ def _merge_clocks(paths: Sequence[Path], clocks: Sequence[Clock | None], into: P
 
 
 def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """A file in blocks of whole lines, each with the number of its first; the last of all may lack its newline."""
+    """A history in blocks of whole lines, each with the number of its first; the last of its file may lack its newline.
+
+    What a killed process held beside its journal comes last.
+    """
     try:
+        held = held_lines(path)
         with path.open("rb") as file:
             number = 1
             while block := file.read(_BLOCK):
                 block += b"" if block.endswith(b"\n") else file.readline()
                 yield number, block
                 number += block.count(b"\n")
+        if missing := missing_lines(path, *held):
+            yield number, missing
     except FileNotFoundError:
         raise Trouble(f"there is no history {path}", "name a history.ndjson of a run") from None
     except OSError as error:

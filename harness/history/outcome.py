@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.history.op import Outcome
+from harness.history.op import FAIL, INFO, OK, Outcome
 
 
 def outcome_of_status(status: int) -> Outcome:
@@ -12,10 +12,10 @@ def outcome_of_status(status: int) -> Outcome:
     part of the work). Everything else may have happened.
     """
     if 200 <= status < 300:
-        return Outcome.OK
+        return OK
     if 400 <= status < 500 and status != 408:
-        return Outcome.FAIL
-    return Outcome.INFO
+        return FAIL
+    return INFO
 
 
 def outcome_of_error(error: BaseException) -> Outcome:
@@ -26,6 +26,6 @@ def outcome_of_error(error: BaseException) -> Outcome:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ConnectionRefusedError):
-            return Outcome.FAIL
+            return FAIL
         cause = cause.__cause__ or cause.__context__
-    return Outcome.INFO
+    return INFO

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from harness.history.op import Op, Outcome, Via
+from msgspec import Struct
+
+from harness.history.op import FAIL, INFO, OK, Op, Outcome, Via
 from harness.history.outcome import outcome_of_error, outcome_of_status
 
 EFFECTS = frozenset({"join", "leave", "end", "signal_send", "befriend"})
@@ -20,38 +22,37 @@ class Sink(Protocol):
         """Keeps one op."""
 
 
-class Call:
+class Call(Struct, gc=False):
     """A call under way. Exactly one of `ok`, `fail`, `info`, `answered` or `broke` ends it; later ends are ignored."""
 
-    __slots__ = ("_recorder", "op")
-
-    def __init__(self, recorder: Recorder, op: Op) -> None:
-        self._recorder: Recorder | None = recorder
-        self.op = op
+    _recorder: Recorder | None
+    op: Op
 
     def _end(self, outcome: Outcome, value: dict[str, Any]) -> Op:
-        if self._recorder is not None:
-            recorder, self._recorder = self._recorder, None
-            self.op.outcome = outcome
-            self.op.value.update(value)
-            recorder.finish(self.op)
-        return self.op
+        op, recorder = self.op, self._recorder
+        if recorder is not None:
+            self._recorder = None
+            op.outcome = outcome
+            op.value.update(value)
+            recorder.finish(op)
+        return op
 
     def ok(self, **value: Any) -> Op:
         """The call took effect; `value` is added to what the op says."""
-        return self._end(Outcome.OK, value)
+        return self._end(OK, value)
 
     def fail(self, **value: Any) -> Op:
         """The call certainly took no effect."""
-        return self._end(Outcome.FAIL, value)
+        return self._end(FAIL, value)
 
     def info(self, **value: Any) -> Op:
         """The call may have taken effect."""
-        return self._end(Outcome.INFO, value)
+        return self._end(INFO, value)
 
     def answered(self, status: int, **value: Any) -> Op:
         """The call was answered with an HTTP status, which decides the outcome."""
-        return self._end(outcome_of_status(status), {"status": status, **value})
+        value["status"] = status
+        return self._end(outcome_of_status(status), value)
 
     def broke(self, error: BaseException, **value: Any) -> Op:
         """The call ended in an exception, which decides the outcome."""
@@ -94,7 +95,7 @@ class Recorder:
         """Notes that a call starts now."""
         self._next += 1
         t0, process, seed = self._clock(), self._process, self._seed
-        entry = Op(self._next, t0, None, process, user, device, op, Outcome.INFO, via, value, seed, due)
+        entry = Op(self._next, t0, None, process, user, device, op, INFO, via, value, seed, due)
         self._open[entry.n] = entry
         if self._announce is not None and op in EFFECTS:
             self._announce(entry)
@@ -104,7 +105,7 @@ class Recorder:
         """Notes something that was seen at this moment (a push, a told end, a closed tab)."""
         self._next += 1
         now = self._clock()
-        entry = Op(self._next, now, now, self._process, user, device, op, Outcome.OK, via, value, self._seed)
+        entry = Op(self._next, now, now, self._process, user, device, op, OK, via, value, self._seed)
         self._sink.append(entry)
         return entry
 

@@ -16,7 +16,9 @@ from typing import Any
 
 from harness.checkers.generator import GENERATOR_LOST
 from harness.checkers.timeline import sighting_of
-from harness.history.journal import op_line, read_history
+from harness.history.held import settle
+from harness.history.journal import read_history
+from harness.history.lines import op_line
 from harness.history.op import Op, Outcome, Via
 
 _Signal = tuple[str, str, Any]
@@ -34,11 +36,10 @@ def write_off(path: Path, others: Iterable[Path]) -> None:
     """
     if not path.exists():
         return
+    settle(path)
     ops = read_history(path)
     more = parting(ops, [op for other in others for op in read_history(other)])
-    with path.open("r+b") as file:
-        file.truncate(file.read().rfind(b"\n") + 1)  # the last line may be torn
-        file.seek(0, 2)
+    with path.open("ab") as file:
         file.writelines(op_line(op) for op in more)
 
 

@@ -11,7 +11,7 @@ import orjson
 from msgspec.structs import replace
 
 from harness.history.clock import Clock, clock_of, on_reference
-from harness.history.journal import parse_op
+from harness.history.lines import parse_op
 from harness.history.op import Op, Outcome
 from harness.history.recorder import EFFECTS
 from harness.load.loss import parting

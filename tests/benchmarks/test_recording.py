@@ -40,8 +40,6 @@ QUICK = Table((Delay(join=0.01, push=0.05),))
 class _NoCall(Call):
     """A call of which nothing is kept."""
 
-    __slots__ = ()
-
     def _end(self, outcome: Outcome, value: dict[str, Any]) -> Op:
         return self.op
 
@@ -90,9 +88,12 @@ async def in_turns(folder: Path) -> tuple[list[float], list[float]]:
     async with calibrated(QUICK, folder) as running:
         with Journal(folder / "history.ndjson") as journal:
             recorder = Recorder(journal, process="t.swarm.0", announce=journal.announce)
-            for _ in range(ROUNDS + 1):
-                without.append(await journeys(running, NoRecorder()))
+            for turn in range(ROUNDS + 1):  # who is first takes turns, too
+                if turn % 2:
+                    without.append(await journeys(running, NoRecorder()))
                 recorded.append(await journeys(running, recorder))
+                if not turn % 2:
+                    without.append(await journeys(running, NoRecorder()))
     return without[1:], recorded[1:]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from harness.errors import Trouble
 from harness.history.clock import Clock, clock_of, on_reference
-from harness.history.journal import Journal, clock_stated, merge_histories, op_line, read_history
+from harness.history.journal import Journal, clock_stated, merge_histories, read_history
+from harness.history.lines import op_line
 from harness.history.op import Op, Outcome, Via
 
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import Trouble
-from harness.history.journal import Journal, merge_histories, op_line, op_record, parse_op, read_history, write_history
+from harness.history.journal import Journal, merge_histories, read_history, write_history
+from harness.history.lines import op_line, op_record, parse_op
 from harness.history.op import Op, Outcome, Via
 from harness.history.recorder import Recorder
 

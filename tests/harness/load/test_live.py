@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from harness.checkers.judge import judge
-from harness.history.journal import op_line, read_history
+from harness.history.journal import read_history
+from harness.history.lines import op_line
 from harness.history.op import Op, Outcome, Via
 from harness.history.recorder import EFFECTS
 from harness.load import live

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.history.clock import Clock
-from harness.history.journal import Journal, op_line
+from harness.history.journal import Journal
+from harness.history.lines import op_line
 from harness.history.op import Op, Outcome, Via
 from harness.load.tail import SILENT, Tail
 
