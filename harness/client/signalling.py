@@ -168,8 +168,8 @@ class SignalChannel(RecordedSubscription):
                 wait = error.retry_after if isinstance(error, CallRefused) else None
                 await asyncio.sleep(wait if wait is not None else rejoin_delay(tried))
                 continue
+            self._release(rows)  # first: a fetch that is on record, and what it brought is not, would accuse the target
             call.ok(rows=len(rows), session=session.value() if session else None)
-            self._release(rows)
             if session is not None and not session.active:
                 self._told("fetch")
             return

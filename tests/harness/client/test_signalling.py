@@ -108,6 +108,17 @@ async def test_signals_from_before_the_subscription_are_fetched_first(channel: A
     assert len([path for _, path, _, _ in fake.asked if path.startswith("/rest/v1/messages")]) == 1
 
 
+async def test_what_a_fetch_brought_is_on_record_before_it(channel: Any, fake: Any, history: Any) -> None:
+    """A process that is killed between the two must not leave a fetch of all messages without the messages."""
+    fake.auto_stand = False
+    await channel.open()
+    fake.rows["messages"] = [message(1), message(2)]
+    await fake.sockets[0].stand("realtime:session:S")
+    await history.wait("fetch")
+    brought = [(op.op, op.value.get("seq")) for op in history.ops if op.op in {"signal_recv", "fetch"}]
+    assert brought == [("signal_recv", 1), ("signal_recv", 2), ("fetch", None)]
+
+
 async def test_nothing_is_fetched_before_the_subscription_stands(channel: Any, fake: Any) -> None:
     """Fetched at the reply, a signal written between the two would be lost."""
     fake.auto_stand = False
