@@ -129,11 +129,9 @@ def with_thresholds(measured: TargetFigures, require: Sequence[str]) -> TargetFi
 
 def collected(parts: list[Path], into: Path) -> list[Op]:
     """Merges what the generators wrote into one history, removes the parts, and reads it."""
-    from harness.history.held import beside
     from harness.history.journal import merge_histories, read_history
 
     merge_histories(parts, into)
     for part in parts:
         part.unlink()
-        beside(part).unlink(missing_ok=True)
     return read_history(into)

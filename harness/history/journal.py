@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
@@ -11,11 +10,12 @@ from pathlib import Path
 from typing import Self
 
 import orjson
+from msgspec import Struct
+from msgspec.json import Decoder
 
 from harness.errors import Trouble
 from harness.history.clock import Clock, clock_of, on_reference
-from harness.history.held import Held, beside, heads, held_lines, missing_lines, settle
-from harness.history.lines import decoder, op_line, parse_op, sound
+from harness.history.lines import decoder, op_line, op_lines, parse_op, sound
 from harness.history.op import Op
 from harness.history.quiet_memory import without_collection
 
@@ -27,12 +27,24 @@ _BLOCK = 1 << 20
 """About so many bytes are read at once."""
 
 
+class _Head(Struct, gc=False):
+    """What merging must know of an op; the rest of its line is copied as it is."""
+
+    t0: float
+    t1: float | None
+    process: str
+    n: int
+
+
+_heads = Decoder(_Head)
+
+
 class Journal:
     """Keeps ops in a file, one JSON object a line. It is a Sink; not for use from several threads at once.
 
     Ops are held back, and reach the file at the latest `every` seconds before the next one, so that a killed process
-    loses little: what came after the last call that it announced. A call stands once, in the place of its beginning,
-    where both came between two writes. A write that fails (disk full, folder removed) is a Trouble.
+    loses little: what came after one moment, and nothing of what came before. Calls that were announced and are under
+    way at a write stand in it, too. A write that fails (disk full, folder removed) is a Trouble.
 
     Args:
         path: the file; it is created, or appended to.
@@ -44,13 +56,9 @@ class Journal:
         self.path = path
         self._every = every
         self._flushed = time.monotonic()
-        self._waiting: list[bytes] = []
-        self._promised = 0
-        self._begun: dict[int, tuple[int, Op]] = {}
-        """By the identity of each call whose announcement waits: where it does, and the call."""
-        self._ended: list[bytes] = []
-        """Their ends, since the last announcement: they are promised by the next."""
-        self._held: Held | None = None
+        self._held: list[Op] = []
+        self._begun: dict[int, Op] = {}
+        """The calls under way of which the file has no line, by identity."""
         self._unwritten = b""
         self._file: FileIO | None
         try:
@@ -63,43 +71,20 @@ class Journal:
     def append(self, op: Op) -> None:
         """Takes one op, which must not change any more. Raises Trouble when it is closed or the disk refuses."""
         if self._file is None:
-            raise self._closed()
-        line = op_line(op)
-        if id(op) in self._begun:
-            self._waiting[self._begun.pop(id(op))[0]] = line
-            self._ended.append(line)
-        else:
-            self._waiting.append(line)
+            raise Trouble(f"the history {self.path} is closed", "record before the run ends")
+        self._begun.pop(id(op), None)
+        self._held.append(op)
         now = time.monotonic()
         if now - self._flushed >= self._every:
             self._flushed = now
             self.flush()
 
     def announce(self, op: Op) -> None:
-        """Notes a call that begins, at once: as `info` without an end, until a line with the same number ends it.
+        """Notes a call that begins. The op itself is to be appended when it has ended.
 
-        It outlives the process, with all that came before. The op itself is to be appended when it has ended.
+        A write before that has it as `info` without an end, until a line with the same number ends it.
         """
-        if self._file is None:
-            raise self._closed()
-        waiting = self._waiting
-        waiting.append(op_line(op))
-        if self._held is None:
-            self._held = self._hold(self._file)
-        if self._unwritten or not self._held.add(b"".join((*self._ended, *waiting[self._promised :]))):
-            self.flush()
-            return
-        self._begun[id(op)] = len(waiting) - 1, op
-        self._promised = len(waiting)
-        self._ended.clear()
-
-    def _closed(self) -> Trouble:
-        return Trouble(f"the history {self.path} is closed", "record before the run ends")
-
-    def _hold(self, file: FileIO) -> Held:
-        if beside(self.path).exists():
-            settle(self.path)
-        return Held(self.path, os.fstat(file.fileno()).st_size)
+        self._begun[id(op)] = op
 
     def restate(self, clock: Clock) -> None:
         """States the clock anew, where the journal began with one: its offset is known better, or has changed."""
@@ -112,16 +97,13 @@ class Journal:
         """Hands everything to the operating system. What it refuses is kept for the next try."""
         if self._file is None:
             return
-        self._unwritten += b"".join(self._waiting)
-        self._waiting.clear()
-        self._promised = 0
+        # What is under way goes first: who sees the last line of this write sees all that had begun by then.
+        self._unwritten += op_lines([*self._begun.values(), *self._held])
         self._begun.clear()
-        self._ended.clear()
+        self._held.clear()
         try:
             while self._unwritten:
                 self._unwritten = self._unwritten[self._file.write(self._unwritten) :]
-            if self._held is not None:
-                self._held.release(self._file.tell())
         except OSError as error:
             raise Trouble(f"the history {self.path} cannot be written ({error.strerror})", _REMEDY) from None
 
@@ -133,8 +115,6 @@ class Journal:
             finally:
                 file, self._file = self._file, None
                 file.close()
-                if self._held is not None and not self._unwritten:
-                    self._held.close()
 
     def __enter__(self) -> Self:
         return self
@@ -243,12 +223,12 @@ def merge_histories(paths: Sequence[Path], into: Path) -> int:
             if number == 1 and line.startswith(_CLOCK):
                 continue
             try:
-                head = heads.decode(line)
+                head = _heads.decode(line)
                 place = _place(head.process, head.n, head.t1, announced, len(keyed))
             except ValueError:
                 if not whole:
                     _tell_torn(path, number)
-                    continue
+                    break
                 raise Trouble(f"{path}, line {number}: not an op", "give histories as the harness wrote them") from None
             keyed[place : place + 1] = [(head.t0, place, line)]
     keyed.sort()
@@ -292,20 +272,14 @@ def _merge_clocks(paths: Sequence[Path], clocks: Sequence[Clock | None], into: P
 
 
 def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """A history in blocks of whole lines, each with the number of its first; the last of its file may lack its newline.
-
-    What a killed process held beside its journal comes last.
-    """
+    """A file in blocks of whole lines, each with the number of its first; the last of all may lack its newline."""
     try:
-        held = held_lines(path)
         with path.open("rb") as file:
             number = 1
             while block := file.read(_BLOCK):
                 block += b"" if block.endswith(b"\n") else file.readline()
                 yield number, block
                 number += block.count(b"\n")
-        if missing := missing_lines(path, *held):
-            yield number, missing
     except FileNotFoundError:
         raise Trouble(f"there is no history {path}", "name a history.ndjson of a run") from None
     except OSError as error:

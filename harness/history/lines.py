@@ -42,6 +42,14 @@ def op_line(op: Op) -> bytes:
         return orjson.dumps(_plain(asdict(op)), option=orjson.OPT_APPEND_NEWLINE)
 
 
+def op_lines(ops: list[Op]) -> bytes:
+    """The lines of many ops, at once."""
+    try:
+        return _encoder.encode_lines(ops)
+    except (TypeError, ValueError, OverflowError):
+        return b"".join(map(op_line, ops))
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(_plain(key)): _plain(item) for key, item in value.items()}

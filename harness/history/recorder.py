@@ -67,7 +67,7 @@ class Recorder:
         process: name of this generator process, unique within a run.
         seed: the run's seed, written into each op.
         clock: monotonic seconds.
-        announce: is told of each call of EFFECTS before it is sent, so that a killed process leaves a trace of it.
+        announce: is told of each call of EFFECTS before it is sent, so that a killed process leaves what was under way.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """What is added to the journal of a worker that was lost, so that its silence accuses nobody.
 
-A killed process leaves its calls under way as `info`, for they were announced; what it did in its last moment may not
-have come as far as its journal, or the master. So each of its users may have given a sign of life since, and has lost
-his socket; what others saw of him that only a call of his explains, he may have called. The arrivals that the process
-should have started are dropped, and counted as lost with it.
+The journal of a killed process ends at one moment, with the calls under way as `info`; what it did in the half second
+after it is unknown, and at the master perhaps some more. So each of its users may have given a sign of life since, and
+has lost his socket; what others saw of him that only a call of his explains, he may have called. The arrivals that the
+process should have started are dropped, and counted as lost with it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 
 from harness.checkers.generator import GENERATOR_LOST
 from harness.checkers.timeline import sighting_of
-from harness.history.held import settle
 from harness.history.journal import read_history
 from harness.history.lines import op_line
 from harness.history.op import Op, Outcome, Via
@@ -36,10 +35,11 @@ def write_off(path: Path, others: Iterable[Path]) -> None:
     """
     if not path.exists():
         return
-    settle(path)
     ops = read_history(path)
     more = parting(ops, [op for other in others for op in read_history(other)])
-    with path.open("ab") as file:
+    with path.open("r+b") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)  # the last line may be torn
+        file.seek(0, 2)
         file.writelines(op_line(op) for op in more)
 
 

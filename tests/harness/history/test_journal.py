@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import resource
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,10 +59,11 @@ def test_a_recorder_writes_into_a_journal(tmp_path: Path) -> None:
 
 
 def test_a_call_that_was_announced_is_one_op(tmp_path: Path) -> None:
-    """It is on disk before it is sent, as a call that never came back, until it ends; reading and merging agree."""
+    """A write has it as a call that never came back while it is under way; reading and merging agree on its end."""
     journal = Journal(tmp_path / "h", every=3600.0)
     recorder = Recorder(journal, clock=iter([1.0, 2.0, 3.0, 4.0, 5.0]).__next__, announce=journal.announce)
     join = recorder.begin("a", "d1", "join", Via.HTTP, mode="global")
+    journal.flush()
     assert [(op.op, op.t1, op.outcome) for op in read_history(tmp_path / "h")] == [("join", None, Outcome.INFO)]
     recorder.begin("a", "d1", "poll", Via.POLL).ok()
     recorder.begin("a", "d1", "end", Via.HTTP, id="s")
@@ -70,6 +74,50 @@ def test_a_call_that_was_announced_is_one_op(tmp_path: Path) -> None:
     assert [(op.op, op.t0, op.t1, op.outcome) for op in read_history(tmp_path / "h")] == told
     assert merge_histories([tmp_path / "h"], tmp_path / "all") == 3
     assert [(op.op, op.t0, op.t1, op.outcome) for op in read_history(tmp_path / "all")] == told
+
+
+def test_a_call_that_ends_before_the_next_write_stands_once(tmp_path: Path) -> None:
+    """Calls under way come first in a write: what it ends with, they had begun before."""
+    with Journal(tmp_path / "h", every=3600.0) as journal:
+        recorder = Recorder(journal, announce=journal.announce)
+        recorder.begin("a", "d1", "join", Via.HTTP).answered(200)
+        recorder.saw("a", "d1", "push", Via.WS)
+        leave = recorder.begin("a", "d1", "leave", Via.HTTP)
+        journal.flush()
+        journal.flush()
+        leave.answered(200)
+    lines = [parse_op(line) for line in (tmp_path / "h").read_bytes().splitlines()]
+    assert [(op.op, op.t1 is None) for op in lines] == [
+        ("leave", True), ("join", False), ("push", False), ("leave", False),
+    ]  # fmt: skip
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from harness.history.journal import Journal
+from harness.history.op import Via
+from harness.history.recorder import Recorder
+
+journal = Journal(Path(sys.argv[1]), every=float(sys.argv[2]))
+recorder = Recorder(journal, announce=journal.announce)
+join = recorder.begin("a", "d1", "join", Via.HTTP)
+for number in range(int(sys.argv[3])):
+    recorder.begin("a", "d1", "signal_send", Via.HTTP, seq=number).answered(201)
+    recorder.saw("a", "d1", "signal_recv", Via.WS, seq=number)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("every", [0.0, 0.0005, 3600.0])
+def test_a_killed_process_leaves_all_up_to_one_moment(every: float, tmp_path: Path) -> None:
+    """However often it wrote: no op is there of which an earlier one is missing, and what was under way is left."""
+    run = [sys.executable, "-c", KILLED, str(tmp_path / "h"), str(every), "300"]
+    assert subprocess.run(run, check=False).returncode == -signal.SIGKILL
+    ops = read_history(tmp_path / "h")
+    assert [op.n for op in ops] == list(range(1, len(ops) + 1))
+    assert [(op.op, op.t1) for op in ops if op.t1 is None] == ([("join", None)] if ops else [])
+    assert bool(ops) == (every < 1)
 
 
 def test_a_journal_goes_on_where_it_stopped(tmp_path: Path) -> None:
