@@ -23,6 +23,7 @@ bench-full: $(READY) ## The main job, long form
 serve: $(READY) ## The reference server on http://127.0.0.1:54321 until Ctrl-C
 	$(BIN)/gurukul serve
 
+TRUTH := tests/harness/load/test_truth.py
 SHORT := --ignore=tests/clients --ignore=tests/benchmarks --ignore=tests/stress --ignore=tests/documents
 
 test: $(READY) ## All tests, save those of the next five verbs (some 10 minutes on two cores)
@@ -32,7 +33,8 @@ deep: $(READY) ## The checkers beside an exhaustive search on 10,000 histories, 
 	$(BIN)/pytest -q -n 4 --dist worksteal $(SHORT) -m deep
 
 long: $(READY) ## Tests that make whole runs in real time: reported times, several machines, the web page, ceilings, the action
-	$(BIN)/pytest -q -n 2 --dist worksteal --durations=20 $(SHORT) -m long
+	$(BIN)/pytest -q $(TRUTH) -m long
+	$(BIN)/pytest -q -n 2 --dist worksteal --durations=20 $(SHORT) --ignore=$(TRUTH) -m long
 
 clients: $(READY) ## The official JavaScript and Python clients, unmodified, against the reference server (needs Node)
 	$(BIN)/pytest -q tests/clients
