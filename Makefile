@@ -7,7 +7,8 @@ READY := $(VENV)/.ready
 PIP := --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help venv bench bench-full serve test deep long clients benchmarks stress mutants check format lock schema clean
+.PHONY: help venv bench bench-full serve test deep long clients benchmarks stress mutants verify-real check docs commands format lock \
+	schema clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
