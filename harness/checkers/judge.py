@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from harness.checkers.choice import bounded_overtaking, buddies_come_first
+from harness.checkers.contention import contended_joins
 from harness.checkers.dropping import told_when_dropped
 from harness.checkers.endings import ends_by_age, over_is_over, survives
 from harness.checkers.healing import heals
@@ -21,7 +22,7 @@ from harness.checkers.liveness import (
 from harness.checkers.privacy import members_alone
 from harness.checkers.safety import SAFETY
 from harness.checkers.signals import SIGNALS
-from harness.checkers.timeline import Facts, contended_joins
+from harness.checkers.timeline import Facts
 from harness.history.op import Op
 from harness.history.quiet_memory import without_collection
 from harness.results.finding import CheckResult, Judgement, Verdict

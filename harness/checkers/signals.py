@@ -11,6 +11,7 @@ writes into a session (`call-ended`, for a user who vanished) is no signal of a 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
@@ -42,18 +43,14 @@ def _signals(facts: Facts) -> dict[Key, SentSignal]:
 
 
 def _gathered(facts: Facts) -> dict[Key, SentSignal]:
-    found: dict[Key, SentSignal] = {}
+    found: defaultdict[Key, SentSignal] = defaultdict(SentSignal)
     for op in facts.kinds.get("signal_send", []):
         if op.outcome is not FAIL and (key := _key(op, op.user)) is not None:
-            if (signal := found.get(key)) is None:
-                signal = found[key] = SentSignal()
-            signal.sends.append(op)
+            found[key].sends.append(op)
     for op in facts.kinds.get("signal_recv", []):
         if (key := _key(op, str(op.value.get("sender")))) is not None:
-            if (signal := found.get(key)) is None:
-                signal = found[key] = SentSignal()
-            signal.receipts.append(op)
-    return found
+            found[key].receipts.append(op)
+    return dict(found)
 
 
 def _key(op: Op, sender: str) -> Key | None:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.checkers.contention import contended_joins
 from harness.checkers.lifetimes import read_facts
-from harness.checkers.timeline import Effect, Effects, contended_joins, sighting_of
+from harness.checkers.timeline import Effect, Effects, sighting_of
 from harness.history.op import Op, Outcome, Via
 from harness.target import Budgets
 
