@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from harness.checkers.ideal import ideal_waits
@@ -174,22 +174,26 @@ def verdict_of(ceiling: Ceiling) -> tuple[Verdict, str]:
 
 def cause_of(step: Step) -> str:
     """What broke, and what the target said of itself then."""
-    told = explained(step.metrics, lost=bool({"MM-L2", "MM-L3"} & set(step.broke)))
+    told = explained(step.metrics, step.broke)
     return f"{step.cause} — {told}" if told else step.cause
 
 
-def explained(metrics: Mapping[str, float], *, lost: bool) -> str:
-    """The target's metrics in a sentence, those that tell of a bottleneck (docs/operation.md)."""
+def explained(metrics: Mapping[str, float], broke: Collection[str]) -> str:
+    """What broke by the name of its cause, and the target's metrics that tell of a bottleneck (docs/operation.md)."""
     said = []
     calls, busy = metrics.get("find_match_calls", 0.0), metrics.get("system_busy", 0.0)
     if busy:
         said.append(f"lock contention: {busy:,.0f} of {calls:,.0f} calls of find_match were told 'System busy'")
-    if lost:
-        said.append("lost wake-ups: nobody looks again at who was told so, or came too late")
+    said += [text for requirements, text in _CAUSES if requirements & set(broke)]
     said += [text.format(metrics[name]) for name, least, text in _BOTTLENECKS if metrics.get(name, 0.0) >= least]
     return "; ".join(said)
 
 
+_CAUSES = (
+    ({"MM-L2", "MM-L3"}, "lost wake-ups: nobody looks again at who was told so, or came too late"),
+    ({"MM-S1"}, "double matches: nobody looks whether who is matched is in a session already"),
+)
+"""What it means that one of these requirements broke."""
 _BOTTLENECKS = (
     ("lock_wait_ms", 5.0, "batches waited {:,.1f} ms for the lock of matching"),
     ("batch_joins", 8.0, "{:,.1f} joins to a batch"),

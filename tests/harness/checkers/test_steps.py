@@ -111,6 +111,12 @@ def test_the_ceiling_is_the_last_below_the_first_that_broke() -> None:
     assert reason.startswith("15 users/s held (7.5 correct matches/s); at 20 users/s MM-L3 × 1")
 
 
+def test_a_double_match_is_named() -> None:
+    """Beside what the target says of itself; without metrics, alone."""
+    ceiling = ceiling_of([step(10, "held"), step(20, "broke", broke=("MM-S1",), cause="MM-S1 × 2")])
+    assert ceiling.cause == "MM-S1 × 2 — double matches: nobody looks whether who is matched is in a session already"
+
+
 def test_most_of_the_steps_at_a_rate_count() -> None:
     """The majority; where it is one against one, the rate does not hold."""
     repeated = [step(20, "broke"), step(20, "held"), step(10, "held"), step(20, "held"), step(30, "broke")]
