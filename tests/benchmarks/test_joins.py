@@ -1,10 +1,12 @@
 """Joins over HTTP, 32 joiners at once: both engines, and a POST that does nothing, each by the same framework.
 
 Both modes of the design document are measured: `buddies_first`, the default of its queue, among users who have five
-friends each, and `global` among strangers.
+friends each, and `global` among strangers. Joins and POSTs that do nothing take turns on one server, which has a core
+of its own where there are several: the joiners and PostgreSQL have the others.
 
-Read `joins_per_s`, `correct_matches_per_s` and `cpu_us` (processor time of the server for one request) in the table's
-extra columns (`--benchmark-columns=…` does not show them; `--benchmark-json=F` does, and they are printed at the end).
+Read the table's extra columns, which are also printed with `-s`: `joins_per_s` and `noops_per_s`, `share` (the median
+of the turns, each beside its neighbour), the same by the server's processor time (`join_cpu_us`, `noop_cpu_us`,
+`share_by_cpu`), and `correct_matches_per_s`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 from uuid import uuid4
 
@@ -25,13 +28,16 @@ import psutil
 import pytest
 import uvloop
 
+from harness.lab.postgres import embedded_postgres
 from reference_server.auth import TokenSigner
 from reference_server.settings import LOCAL_JWT_SECRET
+from tests.benchmarks.cores import cores_apart, kept_to
 
 JOINERS = 32
-NOOPS, JOINS = 8000, 6000
-"""In one round. Both engines are offered as many joins: the documented one slows down as its queue grows."""
-ROUNDS = 2
+NOOPS, JOINS = 2000, 1500
+"""In one turn. Both engines are offered as many joins: the documented one slows down as its queue grows."""
+TURNS = 8
+"""Turns of each that count, and one more before them."""
 SERVER = Path(__file__).with_name("server_with_noop.py")
 FRIENDS = (1, 7, 23, 51, 101)
 """How far apart in the list of users two of them are friends."""
@@ -76,6 +82,25 @@ def _length(head: bytes) -> int:
     return int(rest.split(b"\r\n", 1)[0])
 
 
+@dataclass(frozen=True)
+class Turn:
+    """So many requests, the seconds they took, and the server's processor time for them."""
+
+    count: int
+    seconds: float
+    cpu: float
+
+    @property
+    def per_s(self) -> float:
+        """Requests a second."""
+        return self.count / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of the server for one."""
+        return 1e6 * self.cpu / self.count
+
+
 @dataclass
 class Deployment:
     """A server with its database, and the tokens of users who have not joined yet."""
@@ -87,13 +112,22 @@ class Deployment:
     mode: str
     tokens: list[str] = field(default_factory=list)
 
-    def requests(self, path: str, count: int) -> list[bytes]:
-        """As many requests, each by a user of his own who has shown his token once."""
-        if path == "/noop":
-            return [_request("POST", path, "none", self.body)] * count
-        tokens = [self.tokens.pop() for _ in range(count)]
-        uvloop.run(self.play([_request("POST", "/api/matching/leave", token) for token in tokens]))
-        return [_request("POST", path, token, self.body) for token in tokens]
+    async def joins(self) -> list[bytes]:
+        """The joins of a turn, each by a user of his own who has shown his token once."""
+        tokens = [self.tokens.pop() for _ in range(JOINS)]
+        await self.play([_request("POST", "/api/matching/leave", token) for token in tokens])
+        return [_request("POST", "/api/matching/join", token, self.body) for token in tokens]
+
+    def noops(self) -> list[bytes]:
+        """The POSTs of a turn that do nothing, as long as joins."""
+        return [_request("POST", "/noop", self.tokens[0], self.body)] * NOOPS
+
+    async def timed(self, requests: list[bytes]) -> Turn:
+        """Plays a turn."""
+        cpu, start = sum(self.process.cpu_times()[:2]), time.perf_counter()
+        await self.play(requests)
+        seconds, used = time.perf_counter() - start, sum(self.process.cpu_times()[:2]) - cpu
+        return Turn(len(requests), seconds, used)
 
     @property
     def body(self) -> bytes:
@@ -159,47 +193,61 @@ async def _database(postgres_url: str, name: str) -> str:
 SIDES = [(engine, mode) for mode in ("buddies_first", "global") for engine in ("hardened", "documented")]
 
 
-@pytest.fixture(scope="module", params=SIDES, ids="-".join)
-def deployment(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[Deployment]:
+@pytest.fixture(scope="module")
+def cluster_url() -> Iterator[str]:
+    """A PostgreSQL on the cores that the server leaves to others."""
+    with kept_to(cores_apart()[1]), embedded_postgres() as cluster:
+        yield cluster.url
+
+
+@pytest.fixture(params=SIDES, ids="-".join)
+def deployment(request: pytest.FixtureRequest, cluster_url: str) -> Iterator[Deployment]:
     """Each engine in turn, with users who are signed in."""
     engine, mode = request.param
-    url = asyncio.run(_database(postgres_url, f"bench_{engine}_{mode}"))
+    url = asyncio.run(_database(cluster_url, f"bench_{engine}_{mode}"))
     command = [sys.executable, str(SERVER), "--engine", engine, "--database-url", url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with kept_to(cores_apart()[0]):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    with process:
         try:
+            assert process.stdout is not None
             ready = orjson.loads(process.stdout.readline())
             port = int(ready["url"].rpartition(":")[2])
             made = Deployment(engine, port, psutil.Process(process.pid), url, mode)
-            made.tokens = asyncio.run(_users(url, JOINS * (ROUNDS + 1)))
+            made.tokens = asyncio.run(_users(url, JOINS * (TURNS + 1) + 1))
             if mode == "buddies_first":
                 asyncio.run(_befriend(url))
-            yield made
+            with kept_to(cores_apart()[1]):
+                yield made
         finally:
             process.terminate()
             process.wait(20)
 
 
-def measure(benchmark: Any, deployment: Deployment, path: str, count: int) -> float:
-    """Rounds of so many requests; what one costs and how many go in a second stand with the result.
+async def in_turns(deployment: Deployment) -> tuple[list[Turn], list[Turn]]:
+    """Turns of both, now one and now the other first; those before the first that counts are given, too."""
+    noops, joins = list[Turn](), list[Turn]()
+    for turn in range(TURNS + 1):
+        requests = await deployment.joins()
+        if turn % 2:
+            noops.append(await deployment.timed(deployment.noops()))
+        joins.append(await deployment.timed(requests))
+        if not turn % 2:
+            noops.append(await deployment.timed(deployment.noops()))
+    return noops, joins
 
-    Returns the seconds that all rounds took, the one before the first that counts included.
-    """
-    rounds: list[tuple[float, float]] = []
 
-    def prepare() -> tuple[tuple[list[bytes]], dict[str, object]]:
-        return (deployment.requests(path, count),), {}
-
-    def play(requests: list[bytes]) -> None:
-        cpu, start = sum(deployment.process.cpu_times()[:2]), time.perf_counter()
-        uvloop.run(deployment.play(requests))
-        rounds.append((time.perf_counter() - start, sum(deployment.process.cpu_times()[:2]) - cpu))
-
-    benchmark.group = f"32 joiners at once over HTTP, {deployment.mode}"
-    benchmark.pedantic(play, setup=prepare, rounds=ROUNDS, warmup_rounds=1)
-    seconds, cpu = min(rounds[1:])
-    benchmark.extra_info["requests_per_s"] = round(count / seconds)
-    benchmark.extra_info["cpu_us"] = round(1e6 * cpu / count)
-    return sum(seconds for seconds, _cpu in rounds)
+def figures(noops: list[Turn], joins: list[Turn]) -> dict[str, float]:
+    """Medians of the turns, and of the shares that each join's turn has of its neighbour's."""
+    both = list(zip(noops[1:], joins[1:], strict=True))
+    return {
+        "noops_per_s": round(median(noop.per_s for noop, _ in both)),
+        "joins_per_s": round(median(join.per_s for _, join in both)),
+        "share": round(median(join.per_s / noop.per_s for noop, join in both), 3),
+        "noop_cpu_us": round(median(noop.cpu_us for noop, _ in both), 1),
+        "join_cpu_us": round(median(join.cpu_us for _, join in both), 1),
+        "share_by_cpu": round(median(noop.cpu_us / join.cpu_us for noop, join in both), 3),
+    }
 
 
 _SESSIONS = """
@@ -210,15 +258,13 @@ select count(*) from public.chat_sessions s where s.status = 'active'
 """
 
 
-def test_noop(benchmark: Any, deployment: Deployment) -> None:
-    """A POST that reads its body and answers: the framework's own pace in this deployment."""
-    measure(benchmark, deployment, "/noop", NOOPS)
-
-
-def test_joins(benchmark: Any, deployment: Deployment) -> None:
+def test_joins_beside_posts_that_do_nothing(benchmark: Any, deployment: Deployment) -> None:
     """Joins, each by a user who has not joined before; every match that is right counts."""
-    seconds = measure(benchmark, deployment, "/api/matching/join", JOINS)
+    benchmark.group = f"32 joiners at once over HTTP, {deployment.mode}"
+    noops, joins = benchmark.pedantic(lambda: uvloop.run(in_turns(deployment)), rounds=1)
     correct = asyncio.run(deployment.statement(_SESSIONS))
-    benchmark.extra_info["correct_matches_per_s"] = round(correct / seconds, 1)
+    told = figures(noops, joins) | {"correct_matches_per_s": round(correct / sum(turn.seconds for turn in joins), 1)}
+    benchmark.extra_info.update(told)
+    print(deployment.engine, deployment.mode, told)  # noqa: T201 — shown with -s
     if deployment.engine == "hardened":
-        assert 2 * correct >= JOINS * (ROUNDS + 1) - 1
+        assert 2 * correct >= sum(turn.count for turn in joins) - 1

@@ -9,7 +9,6 @@ wait for the target, which costs nothing, and with enough of them at once the co
 from __future__ import annotations
 
 import asyncio
-import os
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -33,6 +32,7 @@ from harness.lab.deployment import deployment
 from harness.lab.postgres import embedded_postgres
 from harness.network.loopback import Loopback
 from harness.target import Target
+from tests.benchmarks.cores import cores_apart, kept_to
 from tests.harness.peer.wire import both, wires
 
 ROUNDS, PAIRS, AT_ONCE = 5, 20, 10
@@ -223,16 +223,11 @@ def share(bare: list[float], whole: list[float]) -> float:
 @asynccontextmanager
 async def beside(folder: Path) -> AsyncIterator[tuple[Target, str]]:
     """The hardened engine on all cores but one, and this process on that one; says how the cores were shared."""
-    cores = sorted(os.sched_getaffinity(0))
-    ours, theirs = cores[:1], cores[1:] or cores
-    os.sched_setaffinity(0, theirs)  # what is started from here on stays there
-    try:
-        with embedded_postgres() as cluster:
-            async with deployment("hardened", cluster, folder / "server.log") as deployed:
-                os.sched_setaffinity(0, ours)
+    ours, theirs = cores_apart()
+    with kept_to(theirs), embedded_postgres() as cluster:
+        async with deployment("hardened", cluster, folder / "server.log") as deployed:
+            with kept_to(ours):
                 yield deployed.target, f"generator on {ours}, server and PostgreSQL on {theirs}"
-    finally:
-        os.sched_setaffinity(0, cores)
 
 
 def test_the_whole_journey_beside_bare_pairs(benchmark: Any, tmp_path: Path) -> None:
