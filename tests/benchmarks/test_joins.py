@@ -1,12 +1,12 @@
 """Joins over HTTP, 32 joiners at once: both engines, and a POST that does nothing, each by the same framework.
 
 Both modes of the design document are measured: `buddies_first`, the default of its queue, among users who have five
-friends each, and `global` among strangers. Joins and POSTs that do nothing take turns on one server, which has a core
-of its own where there are several: the joiners and PostgreSQL have the others.
+friends each, and `global` among strangers. Joins and POSTs that do nothing take turns on one server, which keeps to one
+core; the joiners and PostgreSQL go where there is room.
 
 Read the table's extra columns, which are also printed with `-s`: `joins_per_s` and `noops_per_s`, `share` (the median
-of the turns, each beside its neighbour), the same by the server's processor time (`join_cpu_us`, `noop_cpu_us`,
-`share_by_cpu`), and `correct_matches_per_s`.
+of the turns, each beside its neighbour), the same by the server's processor time in all turns (`join_cpu_us`,
+`noop_cpu_us`, `share_by_cpu`), and `correct_matches_per_s`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ import psutil
 import pytest
 import uvloop
 
-from harness.lab.postgres import embedded_postgres
 from reference_server.auth import TokenSigner
 from reference_server.settings import LOCAL_JWT_SECRET
 from tests.benchmarks.cores import cores_apart, kept_to
@@ -95,11 +94,6 @@ class Turn:
         """Requests a second."""
         return self.count / self.seconds
 
-    @property
-    def cpu_us(self) -> float:
-        """Microseconds of the server for one."""
-        return 1e6 * self.cpu / self.count
-
 
 @dataclass
 class Deployment:
@@ -124,10 +118,14 @@ class Deployment:
 
     async def timed(self, requests: list[bytes]) -> Turn:
         """Plays a turn."""
-        cpu, start = sum(self.process.cpu_times()[:2]), time.perf_counter()
+        cpu, start = self.cpu(), time.perf_counter()
         await self.play(requests)
-        seconds, used = time.perf_counter() - start, sum(self.process.cpu_times()[:2]) - cpu
-        return Turn(len(requests), seconds, used)
+        return Turn(len(requests), time.perf_counter() - start, self.cpu() - cpu)
+
+    def cpu(self) -> float:
+        """Seconds of processor time that the server has taken."""
+        used = self.process.cpu_times()
+        return float(used.user + used.system)
 
     @property
     def body(self) -> bytes:
@@ -193,18 +191,11 @@ async def _database(postgres_url: str, name: str) -> str:
 SIDES = [(engine, mode) for mode in ("buddies_first", "global") for engine in ("hardened", "documented")]
 
 
-@pytest.fixture(scope="module")
-def cluster_url() -> Iterator[str]:
-    """A PostgreSQL on the cores that the server leaves to others."""
-    with kept_to(cores_apart()[1]), embedded_postgres() as cluster:
-        yield cluster.url
-
-
 @pytest.fixture(params=SIDES, ids="-".join)
-def deployment(request: pytest.FixtureRequest, cluster_url: str) -> Iterator[Deployment]:
+def deployment(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[Deployment]:
     """Each engine in turn, with users who are signed in."""
     engine, mode = request.param
-    url = asyncio.run(_database(cluster_url, f"bench_{engine}_{mode}"))
+    url = asyncio.run(_database(postgres_url, f"bench_{engine}_{mode}"))
     command = [sys.executable, str(SERVER), "--engine", engine, "--database-url", url]
     with kept_to(cores_apart()[0]):
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -217,8 +208,7 @@ def deployment(request: pytest.FixtureRequest, cluster_url: str) -> Iterator[Dep
             made.tokens = asyncio.run(_users(url, JOINS * (TURNS + 1) + 1))
             if mode == "buddies_first":
                 asyncio.run(_befriend(url))
-            with kept_to(cores_apart()[1]):
-                yield made
+            yield made
         finally:
             process.terminate()
             process.wait(20)
@@ -238,16 +228,22 @@ async def in_turns(deployment: Deployment) -> tuple[list[Turn], list[Turn]]:
 
 
 def figures(noops: list[Turn], joins: list[Turn]) -> dict[str, float]:
-    """Medians of the turns, and of the shares that each join's turn has of its neighbour's."""
+    """Medians of the turns and of their shares, each join beside its neighbour; and what one costs the server."""
     both = list(zip(noops[1:], joins[1:], strict=True))
+    noop_us, join_us = cpu_us(noops[1:]), cpu_us(joins[1:])
     return {
         "noops_per_s": round(median(noop.per_s for noop, _ in both)),
         "joins_per_s": round(median(join.per_s for _, join in both)),
         "share": round(median(join.per_s / noop.per_s for noop, join in both), 3),
-        "noop_cpu_us": round(median(noop.cpu_us for noop, _ in both), 1),
-        "join_cpu_us": round(median(join.cpu_us for _, join in both), 1),
-        "share_by_cpu": round(median(noop.cpu_us / join.cpu_us for noop, join in both), 3),
+        "noop_cpu_us": round(noop_us, 1),
+        "join_cpu_us": round(join_us, 1),
+        "share_by_cpu": round(noop_us / join_us, 3),
     }
+
+
+def cpu_us(turns: list[Turn]) -> float:
+    """Microseconds of the server for one request."""
+    return 1e6 * sum(turn.cpu for turn in turns) / sum(turn.count for turn in turns)
 
 
 _SESSIONS = """
