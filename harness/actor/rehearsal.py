@@ -37,7 +37,7 @@ async def _exchange(signals: SignalPort, role: Role) -> Stage:
         await _describe(signals, "offer")
     described = finished = False
     while not (described and finished):
-        signal = await signals.receive(timeout=3600.0)
+        signal = await signals.receive()
         if signal.kind == "call-ended":
             return Stage.ABORTED
         if signal.kind == "offer" and role is Role.ANSWERER and not described:

@@ -14,6 +14,7 @@ from harness.cli.output import publish
 from harness.cli.progress import Progress
 from harness.cli.require import required
 from harness.cli.targets import Opened, checked, opened
+from harness.history.quiet_memory import search_less_for_garbage
 from harness.results.fingerprint import take_fingerprint
 from harness.results.run import PeersRun
 from harness.results.store import RunFolder
@@ -47,6 +48,7 @@ async def peers(
     fingerprint = take_fingerprint(seed=plan.seed, settings=_settings(plan))
     there: Opened | None = None
     interrupted = False
+    search_less_for_garbage()
     with run_folder(results, "peers") as folder:
         try:
             with Progress(verbose) as progress:

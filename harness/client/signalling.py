@@ -73,14 +73,14 @@ class SignalChannel(RecordedSubscription):
 
         return (await insist(once)).ok
 
-    async def receive(self, timeout: float) -> Signal:
-        """The partner's next signal.
+    async def receive(self, timeout: float | None = None) -> Signal:
+        """The partner's next signal; waits for ever where no time is given.
 
         Raises:
             TimeoutError: none came within `timeout` seconds.
         """
-        if not self._inbox.empty():
-            return self._inbox.get_nowait()
+        if timeout is None or not self._inbox.empty():
+            return await self._inbox.get()
         async with asyncio.timeout(max(0.0, timeout)):
             return await self._inbox.get()
 

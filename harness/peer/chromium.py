@@ -25,7 +25,6 @@ SCRIPT = resources.files("harness.peer").joinpath("chromium.js").read_text(encod
 TELL = "gurukulTell"
 """The function by which the page tells of events: it takes one JSON text."""
 _UFRAG = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
-_A_DAY = 86_400.0
 
 
 class Page(Protocol):
@@ -171,7 +170,7 @@ class ChromiumPeer:
 
     async def _take_signals(self, signals: SignalPort) -> None:
         while True:
-            signal = await signals.receive(_A_DAY)
+            signal = await signals.receive()
             self.progress.order.note(signal.seq)
             await self._guarded(self._take(signal), Stage.SIGNALLING_BROKEN)
 

@@ -23,7 +23,6 @@ __all__ = ["Media", "Peer", "PeerResult", "PeerState", "connect_peer"]
 
 _LINGER = 1.0
 """How long a closing offerer waits for the last message of the exchange, in seconds."""
-_FOREVER = 3600.0
 
 
 class PeerState(StrEnum):
@@ -152,7 +151,7 @@ class Peer:
         if offer:
             await self._guarded(self.attempt.offer(signals))
         while True:
-            signal = await signals.receive(timeout=_FOREVER)
+            signal = await signals.receive()
             self.attempt.progress.order.note(signal.seq)
             await self._guarded(self._take(signal, signals))
 

@@ -34,8 +34,8 @@ class SignalPort(Protocol):
     async def send(self, kind: str, /, **body: Any) -> Any:
         """Sends one signal; its content is `{"type": kind, **body}`. False where it was not accepted for certain."""
 
-    async def receive(self, timeout: float) -> Incoming:
-        """Waits for the other member's next signal, in the order of sending.
+    async def receive(self, timeout: float | None = None) -> Incoming:
+        """Waits for the other member's next signal, in the order of sending; for ever where no time is given.
 
         Raises:
             TimeoutError: none came within `timeout` seconds.

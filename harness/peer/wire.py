@@ -32,8 +32,8 @@ class Wire:
         self.outbox.put_nowait(WireSignal(kind, self.sent, body))
         return True
 
-    async def receive(self, timeout: float) -> WireSignal:
-        """The other end's next signal. Raises TimeoutError when none comes within `timeout` seconds."""
+    async def receive(self, timeout: float | None = None) -> WireSignal:
+        """The other end's next signal. Raises TimeoutError when none comes within `timeout` seconds; None: for ever."""
         async with asyncio.timeout(timeout):
             return await self.inbox.get()
 

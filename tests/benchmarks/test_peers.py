@@ -9,6 +9,7 @@ wait for the target, which costs nothing, and with enough of them at once the co
 from __future__ import annotations
 
 import asyncio
+import gc
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -27,6 +28,7 @@ from harness.actor.scene import Scene
 from harness.actor.virtual_user import VirtualUser
 from harness.client.participant import Transport
 from harness.history.op import Op
+from harness.history.quiet_memory import search_less_for_garbage
 from harness.history.recorder import Recorder
 from harness.lab.deployment import deployment
 from harness.lab.postgres import embedded_postgres
@@ -165,7 +167,9 @@ async def journeys(transport: Transport, seed: int) -> Journeys:
 
 
 def on_uvloop(work: Coroutine[Any, Any, T]) -> T:
-    """Runs it on the loop that `gurukul peers` and swarms have."""
+    """Runs it on the loop that `gurukul peers` and swarms have, and with garbage searched for as seldom as there."""
+    gc.collect()
+    search_less_for_garbage()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 

@@ -41,7 +41,7 @@ class Channel:
             self.other.inbox.put_nowait(Signal("m", "s", "u", kind, len(self.sent), body))
         return True
 
-    async def receive(self, timeout: float) -> Signal:
+    async def receive(self, timeout: float | None = None) -> Signal:
         return await asyncio.wait_for(self.inbox.get(), timeout)
 
 

@@ -48,7 +48,7 @@ class Bent:
         sent = [await self.channel.send(bent.kind, **bent.body) for bent in self.bend(Signal(kind, body))]
         return all(sent)
 
-    async def receive(self, timeout: float) -> Any:
+    async def receive(self, timeout: float | None = None) -> Any:
         return await self.channel.receive(timeout)
 
 

@@ -40,7 +40,7 @@ class Wire:
         for bent in [signal] if self.bend is None else self.bend(signal):
             self.other.inbox.put_nowait(bent)
 
-    async def receive(self, timeout):
+    async def receive(self, timeout=None):
         async with asyncio.timeout(timeout):  # wait_for would swallow a cancellation that comes with a signal
             return await self.inbox.get()
 
