@@ -44,7 +44,7 @@ class CandidatesFirst:
             return await self._port.send(kind, **body)
         return accepted
 
-    async def receive(self, timeout: float) -> Incoming:
+    async def receive(self, timeout: float | None = None) -> Incoming:
         """The partner's next signal. Raises TimeoutError."""
         return await self._port.receive(timeout)
 

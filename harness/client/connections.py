@@ -58,7 +58,7 @@ class Response:
         """The value of the first header of this name, which is in lower case; None where there is none."""
         wanted = name.encode()
         for key, value in self.headers:
-            if len(key) == len(wanted) and key.lower() == wanted:
+            if key.lower() == wanted:
                 return value.decode("latin-1")
         return None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.frames import DATA_OPCODES, Frame, Opcode
-from websockets.protocol import Event
+from websockets.protocol import Event, State
 
 
 class DirectConnection(ClientConnection):
@@ -22,6 +22,12 @@ class DirectConnection(ClientConnection):
         self.hear: Callable[[bytes], None] | None = None
         """Is called with each message that need not wait; None lets all wait."""
         self._queued = 0
+
+    def say(self, text: str) -> None:
+        """Sends a short text at once, where `send` waits until there is room; on a connection that ends it is lost."""
+        if self.protocol.state is State.OPEN:
+            self.protocol.send_text(text.encode())
+            self.send_data()
 
     async def next_queued(self) -> str | bytes:
         """The next message that had to wait. Raises ConnectionClosed."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from harness.client.connections import Connections, NotHttp
+from harness.client.connections import Connections, NotHttp, Response
 from harness.client.dialect import CallBroke, CallRefused
-from harness.client.lean import LeanHttp, Malformed
+from harness.client.lean import LeanHttp, Malformed, RawAnswer
 from harness.protocol.retry import retry_after
 
 
@@ -42,33 +42,23 @@ async def call(session: Http, method: str, url: str, headers: dict[str, str], bo
         data = orjson.dumps(body)
         headers = {**headers, "Content-Type": "application/json"}
     try:
-        status, asked_to_wait, kind, raw = await _exchanged(session, method, url, headers, data)
+        answer = await session.request(method, url, headers, data)
     except (OSError, NotHttp, Malformed, ValueError) as error:
         raise CallBroke(_describe(error), error) from error
-    if not 200 <= status < 300:
-        raise CallRefused(status, _detail(raw), retry_after(asked_to_wait, datetime.now(UTC)))
-    return Answer(status, _parse(raw, kind))
+    if not 200 <= answer.status < 300:
+        asked_to_wait = retry_after(answer.header("retry-after"), datetime.now(UTC))
+        raise CallRefused(answer.status, _detail(answer.body), asked_to_wait)
+    return Answer(answer.status, _parse(answer))
 
 
-async def _exchanged(
-    session: Http, method: str, url: str, headers: dict[str, str], data: bytes | None
-) -> tuple[int, str | None, str, bytes]:
-    """Status, Retry-After, type and body of the answer."""
-    if isinstance(session, LeanHttp):
-        answer = await session.request(method, url, headers, data)
-        return answer.status, answer.headers.get("retry-after"), answer.headers.get("content-type", ""), answer.body
-    response = await session.request(method, url, headers, data)
-    kind = (response.header("content-type") or "").partition(";")[0]
-    return response.status, response.header("retry-after"), kind, response.body
-
-
-def _parse(raw: bytes, content_type: str) -> Any:
-    if not raw:
+def _parse(answer: Response | RawAnswer) -> Any:
+    if not answer.body:
         return None
     try:
-        return orjson.loads(raw)
+        return orjson.loads(answer.body)
     except orjson.JSONDecodeError:
-        cause = NotJson(f"the answer is {content_type or 'untyped'}, not JSON")
+        content_type = (answer.header("content-type") or "untyped").partition(";")[0]
+        cause = NotJson(f"the answer is {content_type}, not JSON")
         raise CallBroke(str(cause), cause) from None
 
 

@@ -27,6 +27,10 @@ class RawAnswer:
     headers: dict[str, str]
     body: bytes
 
+    def header(self, name: str) -> str | None:
+        """The value of the header of this name, which is in small letters; None where there is none."""
+        return self.headers.get(name)
+
 
 class _Place(NamedTuple):
     """Where a URL points: who listens there, and the path to ask for."""

@@ -118,10 +118,12 @@ class Socket:
         """
         self._subscriptions[subscription.channel.topic] = subscription
         if self._wire is not None:
-            await self._join(subscription)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PUSH_TIMEOUT):
-                await subscription.settled.wait()
+            self._join(subscription)
+        given_up = asyncio.get_running_loop().call_later(PUSH_TIMEOUT, subscription.settled.set)
+        try:
+            await subscription.settled.wait()
+        finally:
+            given_up.cancel()
 
     async def leave(self, subscription: Subscription) -> None:
         """Leaves a channel; its frames are ignored from now on. May be called twice."""
@@ -130,7 +132,7 @@ class Socket:
             return
         del self._subscriptions[topic]
         subscription.settled.set()
-        await self._send(subscription.channel.leave(self._ref()))
+        self._send(subscription.channel.leave(self._ref()))
 
     def cut(self) -> None:
         """Drops the TCP connection without a closing handshake; the task notices, and reconnects as it always does."""
@@ -183,7 +185,7 @@ class Socket:
             self._schedule_beats()
             self._observer.link_back()
             for subscription in list(self._subscriptions.values()):
-                await self._join(subscription)
+                self._join(subscription)
 
     async def _converse(self) -> str:
         """Reads, and does what is due, until the connection ends; returns why it ended.
@@ -200,7 +202,7 @@ class Socket:
                     while True:
                         self._take(await wire.next_queued())
             except TimeoutError:
-                if not await self._act():
+                if not self._act():
                     await wire.close(1000, "heartbeat timeout")
                     return "heartbeat timeout"
             except ConnectionClosed as closed:
@@ -252,7 +254,7 @@ class Socket:
         times = [subscription.act_at for subscription in self._subscriptions.values() if subscription.act_at]
         return min([self._next_beat, *times])
 
-    async def _act(self) -> bool:
+    def _act(self) -> bool:
         """Does what is due now. False when the target does not answer heartbeats any more."""
         now = asyncio.get_running_loop().time()
         for subscription in list(self._subscriptions.values()):
@@ -261,25 +263,25 @@ class Socket:
             if subscription.joining:
                 self._give_up(subscription)
             else:
-                await self._join(subscription)
+                self._join(subscription)
         if self._next_beat > now:
             return True
         if any(now - sent >= max(self._beat, PUSH_TIMEOUT) for sent, _ in self._beats.values()):
             return False
         self._next_beat = now + self._beat
-        await self._renew()
+        self._renew()
         ref = self._ref()
         self._beats[ref] = (now, self._observer.beat_sent())
-        await self._send(heartbeat(ref))
+        self._send(heartbeat(ref))
         return True
 
-    async def _renew(self) -> None:
+    def _renew(self) -> None:
         """Tells every channel a token that was refreshed since it was last told (PROTOCOL 1.6)."""
         token = self._token()
         if token != self._told_token:
             self._told_token = token
             for subscription in list(self._subscriptions.values()):
-                await self._send(subscription.channel.renew(self._ref(), token))
+                self._send(subscription.channel.renew(self._ref(), token))
 
     def _beaten(self, frame: Frame) -> None:
         beat = self._beats.pop(frame.ref or "", None)
@@ -333,17 +335,16 @@ class Socket:
             await asyncio.sleep(rejoin_delay(attempt) if wait is None else min(wait, OPEN_PATIENCE))
         raise AssertionError("the last try returns or raises")
 
-    async def _join(self, subscription: Subscription) -> None:
+    def _join(self, subscription: Subscription) -> None:
         subscription.joining = True
         subscription.asked()
         self._act_at(subscription, PUSH_TIMEOUT)
-        await self._send(subscription.channel.join(self._ref(), self._token()))
+        self._send(subscription.channel.join(self._ref(), self._token()))
 
-    async def _send(self, frame: Frame) -> None:
+    def _send(self, frame: Frame) -> None:
         """Sends a frame; on a broken connection it is lost, and the reading side learns why."""
         if self._wire is not None and not self._frozen:
-            with suppress(ConnectionClosed):
-                await self._wire.send(encode(frame, self._vsn))
+            self._wire.say(encode(frame, self._vsn))
 
     def _drop(self, reason: str) -> None:
         self._wire = None

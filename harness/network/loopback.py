@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from harness.network.host_addresses import offered
@@ -25,8 +24,6 @@ class Loopback:
         """None at all: aiortc's own default would be a public STUN host."""
         return ()
 
-    @contextmanager
-    def attached(self) -> Iterator[None]:
+    def attached(self) -> AbstractContextManager[None]:
         """Whoever gathers candidates inside this block gathers them on this network."""
-        with offered((self.address,)):
-            yield
+        return offered((self.address,))

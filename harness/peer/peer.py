@@ -252,10 +252,11 @@ class Peer:
 
         Returns at once where it does not stand.
         """
-        if self.attempt.progress.proven and self.attempt.connection.connected:
+        attempt = self.attempt
+        if attempt.progress.proven and attempt.connection.connected and not attempt.settled.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LINGER):
-                    await self.attempt.settled.wait()
+                    await attempt.settled.wait()
 
     async def close(self) -> None:
         """Ends the connection and frees its sockets, tasks and threads. May be called twice."""

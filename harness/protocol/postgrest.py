@@ -33,6 +33,8 @@ _ACTIVE = "chat_sessions?" + encode_query(
     [("select", "*"), ("or", f"(user1_id.eq.{_USER},user2_id.eq.{_USER})"), ("status", "eq.active"), ("limit", "1")]
 )
 """A load generator asks this thousands of times a second."""
+_SESSION = "chat_sessions?" + encode_query([("select", "*"), ("id", "eq.")])
+_MESSAGES = "messages?" + encode_query([("select", "id,session_id,sender_id,content"), ("session_id", "eq.")])
 
 
 def active_session_of(user: str) -> RestCall:
@@ -45,17 +47,12 @@ def active_session_of(user: str) -> RestCall:
 
 def session_by_id(session: str) -> RestCall:
     """One session, whatever its status."""
-    return RestCall("GET", f"chat_sessions?{encode_query([('select', '*'), ('id', f'eq.{session}')])}")
+    return RestCall("GET", f"{_SESSION}{quote(session, safe='*')}")
 
 
 def messages_of(session: str) -> RestCall:
     """All messages of a session, oldest first."""
-    params = [
-        ("select", "id,session_id,sender_id,content"),
-        ("session_id", f"eq.{session}"),
-        ("order", "created_at.asc"),
-    ]
-    return RestCall("GET", f"messages?{encode_query(params)}")
+    return RestCall("GET", f"{_MESSAGES}{quote(session, safe='*')}&order=created_at.asc")
 
 
 def send_message(session: str, sender: str, content: str) -> RestCall:
