@@ -123,7 +123,7 @@ class VirtualUser:
             if outcome_of_status(reply.status) is Outcome.FAIL:
                 return Journey(self._participant.user, joined=False, late=0.0)
             ghost = self._intent.vanish == "waiting" and reply.session is None
-            session = await (self._haunt() if ghost else self._search(since))
+            session = await (self._haunt() if ghost else self._search(since, reply))
         if self._gone:
             await self._stay_away()
         elif session is None:
@@ -170,9 +170,13 @@ class VirtualUser:
         self._report("join", since, "" if reply.ok else f"answered {reply.status}" if reply.status else "no answer")
         return reply
 
-    async def _search(self, since: float) -> SessionSeen | None:
-        """Waits for a match until his patience ends, or the quiet time does; then he looks one last time."""
-        await self._participant.subscribe_matches()
+    async def _search(self, since: float, reply: JoinReply) -> SessionSeen | None:
+        """Waits for a match until his patience ends, or the quiet time does; then he looks one last time.
+
+        Who was told of his match when he joined has nothing to wait for, and asks for no news.
+        """
+        if reply.session is None:
+            await self._participant.subscribe_matches()
         patience = self._intent.patience
         wait = self._participant.next_match(_A_DAY if patience is None else patience)
         session = await _until(wait, self._scene.quiet.closing)

@@ -61,6 +61,8 @@ class FakeParticipant:
     match: asyncio.Future[SessionSeen | None]
     status: int = 200
     polled: SessionSeen | None = None
+    replied: SessionSeen | None = None
+    """The match that his join is answered with."""
     device: str = "d1"
     calls: list[str] = field(default_factory=list)
     tells: bool = True
@@ -75,7 +77,7 @@ class FakeParticipant:
     async def join(self, mode: str, due: float | None = None) -> JoinReply:
         self.calls.append(f"join {mode}")
         self.joined_at = time.monotonic()
-        return JoinReply(self.status)
+        return JoinReply(self.status, self.replied)
 
     async def subscribe_matches(self) -> None:
         self.calls.append("subscribe")

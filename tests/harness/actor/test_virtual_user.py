@@ -35,6 +35,18 @@ async def test_a_matched_pair_goes_through_to_the_end(make_stage, channel_pair):
     assert not any(span.error for span in stage.spans)
 
 
+async def test_who_is_told_when_he_joins_asks_for_no_news(make_stage, channel_pair):
+    """His partner, who waits, is told by what he subscribed to."""
+    stage = make_stage(QUICK)
+    left, right = channel_pair()
+    ann, bob = stage.participant("ann", left), stage.participant("bob", right)
+    bob.replied = await bob.match
+    journeys = await asyncio.gather(play(stage, ann), play(stage, bob))
+    assert [(journey.session, journey.stage) for journey in journeys] == [("s1", Stage.CONNECTED)] * 2
+    assert ann.calls == ["join global", "subscribe", "next_match", "end s1"]
+    assert bob.calls == ["join global", "next_match"]
+
+
 async def test_a_real_session_makes_a_connection_and_both_record_it(make_stage, channel_pair):
     """With real peers each side records one `connect` op with its role, its stage and the times of the stages."""
     stage = make_stage(Persona(talk=(0.02, 0.02), peer_share=1.0, goodbye=2.0))
