@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from harness.client.connections import Connections, NotHttp, Response
 from harness.client.dialect import CallBroke, CallRefused
@@ -14,8 +14,7 @@ from harness.client.lean import LeanHttp, Malformed, RawAnswer
 from harness.protocol.retry import retry_after
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True, gc=False):
     """A successful answer: its status and its JSON body, None where it has none."""
 
     status: int

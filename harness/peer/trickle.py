@@ -7,16 +7,18 @@ one signal per candidate, then the end of candidates (a candidate whose text is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_CANDIDATE = "a=candidate:"
-_END = "a=end-of-candidates"
+from msgspec import Struct
+
+_CANDIDATES = re.compile(r"^a=(candidate:[^\r\n]*)", re.MULTILINE)
+_TRICKLED = re.compile(r"^a=(?:candidate:[^\r\n]*|end-of-candidates)\r?\n", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True, gc=False):
     """One trickled candidate: its `candidate:…` line, and the media section that it belongs to."""
 
     text: str
@@ -51,18 +53,16 @@ class Trickled:
 
 def trickled(sdp: str) -> Trickled:
     """Splits a whole local description into what trickling sends."""
-    sections = list(_sections(sdp))
-    kept = "".join(f"{line}\r\n" for lines in sections for line in lines if not _is_trickled(line))
+    head, *media = _sections(sdp)
     found: dict[str, Candidate] = {}
     ends: list[Candidate] = []
-    for index, lines in enumerate(sections[1:]):
-        mid = _value(lines, "a=mid:") or str(index)
-        ufrag = _value(lines, "a=ice-ufrag:") or _value(sections[0], "a=ice-ufrag:")
+    for index, section in enumerate(media):
+        mid = _value(section, "a=mid:") or str(index)
+        ufrag = _value(section, "a=ice-ufrag:") or _value(head, "a=ice-ufrag:") or None
         ends.append(Candidate("", mid, index, ufrag))
-        for line in lines:
-            if line.startswith(_CANDIDATE):  # a bundled section repeats those of the first
-                found.setdefault(line[2:], Candidate(line[2:], mid, index, ufrag))
-    return Trickled(kept, (*found.values(), *(ends[:1] or [Candidate("", "0", 0)])))
+        for text in _CANDIDATES.findall(section):  # a bundled section repeats those of the first
+            found.setdefault(text, Candidate(text, mid, index, ufrag))
+    return Trickled(_TRICKLED.sub("", sdp), (*found.values(), *(ends[:1] or [Candidate("", "0", 0)])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ class Remote:
     def of(cls, sdp: str) -> Remote:
         """Reads a description."""
         head, *media = _sections(sdp)
-        mids = tuple(_value(lines, "a=mid:") or str(index) for index, lines in enumerate(media))
-        found = (_value(lines, "a=ice-ufrag:") for lines in (head, *media))
+        mids = tuple(_value(section, "a=mid:") or str(index) for index, section in enumerate(media))
+        found = (_value(section, "a=ice-ufrag:") for section in (head, *media))
         return cls(mids, frozenset(ufrag for ufrag in found if ufrag))
 
     def owns(self, candidate: Candidate) -> bool:
@@ -92,12 +92,12 @@ class Remote:
 
 def fingerprint_of(sdp: str) -> str:
     """The certificate fingerprint that a description names first; empty where it names none."""
-    return _first(sdp, "a=fingerprint:")
+    return _value(sdp, "a=fingerprint:")
 
 
 def rank_of(sdp: str) -> tuple[str, str]:
     """What tells two descriptions apart in a way that both sides can see: the fingerprint, then the ICE password."""
-    return fingerprint_of(sdp), _first(sdp, "a=ice-pwd:")
+    return fingerprint_of(sdp), _value(sdp, "a=ice-pwd:")
 
 
 def candidate_of(init: object) -> Candidate:
@@ -118,26 +118,12 @@ def candidate_of(init: object) -> Candidate:
     return Candidate(init["candidate"].removeprefix("a="), mid, index, ufrag)
 
 
-def _sections(sdp: str) -> Iterator[list[str]]:
-    """The session part, then each media section, as lists of lines."""
-    lines: list[str] = []
-    for line in sdp.splitlines():
-        if line.startswith("m="):
-            yield lines
-            lines = []
-        lines.append(line)
-    yield lines
+def _sections(sdp: str) -> list[str]:
+    """The session part, then each media section without its `m=`."""
+    return sdp.split("\nm=")
 
 
-def _value(lines: list[str], prefix: str) -> str | None:
-    """What follows the prefix in the first line that has it."""
-    return next((line.removeprefix(prefix) for line in lines if line.startswith(prefix)), None)
-
-
-def _first(sdp: str, prefix: str) -> str:
-    """What follows the prefix in the first line of all that has it; empty where none has."""
-    return _value(sdp.splitlines(), prefix) or ""
-
-
-def _is_trickled(line: str) -> bool:
-    return line.startswith(_CANDIDATE) or line == _END
+def _value(section: str, prefix: str) -> str:
+    """What follows the prefix in the first line that has it; empty where none has."""
+    _, found, rest = f"\n{section}".partition(f"\n{prefix}")
+    return rest.partition("\n")[0].rstrip("\r") if found else ""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from harness.protocol.malformed import Malformed
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True, gc=False):
     """One change of one row. `record` is empty for a DELETE; `old` has the primary key alone, or is empty."""
 
     event: str
@@ -44,8 +45,7 @@ class SessionSeen:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class MessageSeen:
+class MessageSeen(Struct, frozen=True, gc=False):
     """A row of `messages` as somebody saw it; `content` is None for one without text."""
 
     id: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from harness.protocol.changes import Change, read_change
 from harness.protocol.malformed import Malformed
 from harness.protocol.phoenix import Frame
@@ -50,8 +52,7 @@ class Closed:
     """The server closed the channel; the clients do not join again (PROTOCOL 1.9)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(Struct, frozen=True, gc=False):
     """A row changed that one of the bindings asks for."""
 
     change: Change

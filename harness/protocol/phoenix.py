@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
+from msgspec import Struct
 
 from harness.protocol.malformed import Malformed
 
@@ -15,8 +15,7 @@ Vsn = Literal["1.0.0", "2.0.0"]
 HEARTBEAT_TOPIC = "phoenix"
 
 
-@dataclass(slots=True)
-class Frame:
+class Frame(Struct, gc=False):
     """One message of a socket. `ref` ties a reply to its push; `join_ref` ties a push to one join of its topic."""
 
     topic: str

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class RestCall:
+
+class RestCall(Struct, frozen=True, gc=False):
     """One request below `/rest/v1`: `path` with its encoded query, and the body to send as JSON, if any."""
 
     method: str

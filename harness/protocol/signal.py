@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from harness.protocol.changes import MessageSeen
 from harness.protocol.malformed import Malformed
@@ -14,8 +15,7 @@ CALL_ENDED = "call-ended"
 KINDS = frozenset({"offer", "answer", "ice-candidate", CALL_ENDED})
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True, gc=False):
     """One signal of one sender in one session.
 
     `kind` is `offer`, `answer`, `ice-candidate` or `call-ended`; `body` is the rest of the content, for instance

@@ -38,7 +38,7 @@ from tests.benchmarks.cores import cores_apart, kept_to
 from tests.harness.peer.wire import both, wires
 
 ROUNDS, PAIRS, AT_ONCE = 5, 20, 10
-TURNS = 7
+TURNS = 21
 """Rounds of bare pairs and journeys."""
 T = TypeVar("T")
 
