@@ -32,6 +32,8 @@ MOST = 1_000
 than its system keeps for it unaccepted (2,048 is usual): what is over is asked for again after 1 s, 3 s and 7 s. And
 each that is open costs a file and a port."""
 _SWEEP = 4.0
+_LATE = 0.05
+"""How late a request may be given up, as a share of the time that it may take."""
 LARGEST = 64 * 2**20
 """Bytes of an answer's body that are taken, packed or unpacked."""
 _ALIKE = "Accept: */*\r\nAccept-Encoding: gzip\r\nUser-Agent: gurukul\r\n"
@@ -91,6 +93,7 @@ class Connections:
         self._open: set[_Connection] = set()
         self._idle: defaultdict[_Origin, deque[_Connection]] = defaultdict(deque)
         self._sweep: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self._closed = False
         self._places = asyncio.Semaphore(MOST)
 
@@ -144,20 +147,32 @@ class Connections:
     async def close(self) -> None:
         """Cuts all connections, and with them what is under way; returns when they are gone. May be called twice."""
         self._closed = True
-        if self._sweep is not None:
-            self._sweep.cancel()
+        for timer in (self._sweep, self._watch):
+            if timer is not None:
+                timer.cancel()
         for connection in self._open:
             connection.cut()
         while self._open:
             await next(iter(self._open)).gone.wait()
 
     async def _exchange(self, origin: _Origin, connection: _Connection, wire: bytes, deadline: float) -> Response:
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(self._timeout * _LATE, self._give_up)
         response = await connection.exchange(wire, deadline)
         if connection.reusable:
             self._keep(origin, connection)
         else:
             connection.cut()
         return response
+
+    def _give_up(self) -> None:
+        """Gives up what is too late, and comes again while anything is under way: one timer watches over all."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        under_way = [connection for connection in self._open if connection.due is not None]
+        for connection in under_way:
+            connection.late(now)
+        self._watch = loop.call_later(self._timeout * _LATE, self._give_up) if under_way else None
 
     # ------------------------------------------------------------ kept connections
 
@@ -221,6 +236,8 @@ class _Connection(asyncio.Protocol):
         self.heard = False
         """Whether anything of the answer to the last request has come."""
         self.idle_since = 0.0
+        self.due: float | None = None
+        """When the request that is under way must be answered, in the loop's time."""
         self._among = among
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
@@ -239,14 +256,13 @@ class _Connection(asyncio.Protocol):
     async def exchange(self, wire: bytes, deadline: float) -> Response:
         """Sends a request and waits for its answer; whoever is cancelled here leaves a connection that is cut.
 
-        After the deadline, a time of the loop, it is a TimeoutError.
+        After the deadline, a time of the loop, `late` makes it a TimeoutError.
         """
         if self._transport is None or self._transport.is_closing():
             raise Disconnected("the server closed the connection")
         self.heard = self._kept_alive = False
-        loop = asyncio.get_running_loop()
-        self._answer = loop.create_future()
-        late = loop.call_at(deadline, self._failed, TimeoutError())
+        self._answer = asyncio.get_running_loop().create_future()
+        self.due = deadline
         self._transport.write(wire)
         try:
             return _unpacked(await self._answer)
@@ -254,8 +270,12 @@ class _Connection(asyncio.Protocol):
             self.cut()
             raise
         finally:
-            late.cancel()
-            self._answer = None
+            self._answer = self.due = None
+
+    def late(self, now: float) -> None:
+        """It is this late: gives up the request whose time is over."""
+        if self.due is not None and self.due <= now:
+            self._failed(TimeoutError())
 
     def cut(self) -> None:
         """Ends the connection at once."""
