@@ -144,10 +144,18 @@ class Connection:
         return await self._describe()
 
     async def _describe(self) -> Trickled:
-        with self._network.attached(), watched_relay() as self._relay:
-            async with ended_with_us(self._protocols):
+        with self._network.attached():
+            if self._network.ice_servers:
+                await self._ask_servers()
+            else:
                 await self._pc.setLocalDescription()
         return trickled(self._pc.localDescription.sdp)
+
+    async def _ask_servers(self) -> None:
+        """Gathers where there are servers to ask, which may be silent, or refuse a relay."""
+        with watched_relay() as self._relay:
+            async with ended_with_us(self._protocols):
+                await self._pc.setLocalDescription()
 
     async def apply(self, kind: str, sdp: str) -> None:
         """Takes the other side's description. Raises whatever aiortc makes of one that cannot be used."""

@@ -262,7 +262,10 @@ class Peer:
         """Ends the connection and frees its sockets, tasks and threads. May be called twice."""
         self.ended.set()
         await self.settle()
-        await asyncio.gather(*(one.close() for one in (*self._replaced, self.attempt.connection)))
+        if self._replaced:
+            await asyncio.gather(*(one.close() for one in (*self._replaced, self.attempt.connection)))
+        else:
+            await self.attempt.connection.close()
         self.enter(PeerState.CLOSED)
 
 
