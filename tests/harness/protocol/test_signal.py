@@ -51,3 +51,10 @@ def test_a_seq_that_is_no_integer_is_malformed() -> None:
     """It is ours, so it must be right."""
     with pytest.raises(Malformed, match="seq"):
         decode_signal(message('{"type":"call-ended","seq":"1"}'))
+
+
+def test_a_signal_of_which_only_the_kind_is_said_has_an_empty_body() -> None:
+    """Each its own."""
+    one, other = (Signal("m", "s", "u", "call-ended") for _ in range(2))
+    assert one.body == {}
+    assert one.body is not other.body
