@@ -262,10 +262,7 @@ class Peer:
         """Ends the connection and frees its sockets, tasks and threads. May be called twice."""
         self.ended.set()
         await self.settle()
-        if self._replaced:
-            await asyncio.gather(*(one.close() for one in (*self._replaced, self.attempt.connection)))
-        else:
-            await self.attempt.connection.close()
+        await asyncio.gather(*(one.close() for one in (*self._replaced, self.attempt.connection)))
         self.enter(PeerState.CLOSED)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 _CANDIDATES = re.compile(r"^a=(candidate:[^\r\n]*)", re.MULTILINE)
-_TRICKLED = re.compile(r"^a=(?:candidate:[^\r\n]*|end-of-candidates)\r?\n", re.MULTILINE)
+_TRICKLED = re.compile(r"^a=(?:candidate:[^\r\n]*|end-of-candidates)(?:\r?\n|\Z)", re.MULTILINE)
 
 
 class Candidate(Struct, frozen=True, gc=False):

@@ -29,6 +29,12 @@ _UPGRADE = (
 )
 
 
+def cpu_of(process: psutil.Process) -> float:
+    """Seconds of processor time that it has taken."""
+    used = process.cpu_times()
+    return float(used.user + used.system)
+
+
 @dataclass
 class Deployment:
     """The server's process, and a pool of connections of our own."""
@@ -40,8 +46,7 @@ class Deployment:
 
     def cpu(self) -> float:
         """Seconds of processor time that the server has taken."""
-        used = self.process.cpu_times()
-        return float(used.user + used.system)
+        return cpu_of(self.process)
 
     def memory(self) -> int:
         """Bytes that the server has in memory."""

@@ -31,6 +31,7 @@ import uvloop
 from reference_server.auth import TokenSigner
 from reference_server.settings import LOCAL_JWT_SECRET
 from tests.benchmarks.cores import cores_apart, kept_to
+from tests.benchmarks.deployment import cpu_of
 
 JOINERS = 32
 NOOPS, JOINS = 2000, 1500
@@ -118,14 +119,9 @@ class Deployment:
 
     async def timed(self, requests: list[bytes]) -> Turn:
         """Plays a turn."""
-        cpu, start = self.cpu(), time.perf_counter()
+        cpu, start = cpu_of(self.process), time.perf_counter()
         await self.play(requests)
-        return Turn(len(requests), time.perf_counter() - start, self.cpu() - cpu)
-
-    def cpu(self) -> float:
-        """Seconds of processor time that the server has taken."""
-        used = self.process.cpu_times()
-        return float(used.user + used.system)
+        return Turn(len(requests), time.perf_counter() - start, cpu_of(self.process) - cpu)
 
     @property
     def body(self) -> bytes:

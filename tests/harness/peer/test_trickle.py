@@ -110,3 +110,10 @@ def test_descriptions_are_ranked_by_fingerprint_then_by_password():
     low, high = (f"a=ice-pwd:{password}\r\na=fingerprint:sha-256 AB\r\n" for password in ("abc", "abd"))
     other = "a=ice-pwd:abc\r\na=fingerprint:sha-256 AC\r\n"
     assert rank_of("") < rank_of(low) < rank_of(high) < rank_of(other)
+
+
+def test_a_candidate_in_the_last_line_is_taken_out_too():
+    """Also where no line break follows it."""
+    sent = trickled(SDP[: SDP.index("\r\na=end-of-candidates")])
+    assert "candidate" not in sent.sdp
+    assert sent.gathered == 1
