@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from reference_server.telemetry import request_id
-from reference_server.telemetry.logs import log_to_stderr
+from reference_server.telemetry.logs import Repeats, log_to_stderr
 
 log = logging.getLogger("reference_server.test")
 
@@ -72,3 +72,50 @@ def test_access_log_needs_no_level(written: Callable[[], str]) -> None:
     log_to_stderr("warning", "text", access_log=False)
     access.info("GET /again")
     assert written().endswith(" INFO reference_server.access [-] GET /\n")
+
+
+def repeated(repeats: Repeats) -> str | None:
+    """What comes of a warning that one place makes again and again, with its exception."""
+    try:
+        raise OSError("no such socket")
+    except OSError as error:
+        raised = (type(error), error, error.__traceback__)
+    record = log.makeRecord(log.name, logging.WARNING, "pool.py", 7, "no connection for %s", ("feed",), raised)
+    return logging.Formatter("%(message)s").format(record) if repeats.filter(record) else None
+
+
+def test_what_a_task_repeats_is_held_back_and_counted(written: Callable[[], str]) -> None:
+    """Three times in half a minute and no traceback; what follows says how many more there were."""
+    now = [100.0]
+    repeats = Repeats(lambda: now[0])
+    said = []
+    for _ in range(10):
+        said.append(repeated(repeats))
+        now[0] += 1.0
+    words = "no connection for feed (OSError: no such socket)"
+    assert said == [words, words, f"{words} (more like this one are held back for 28 s)", *[None] * 7]
+    now[0] = 130.0
+    assert repeated(repeats) == f"{words} (7 more like this one were held back)"
+    assert repeated(repeats) == words
+
+
+def test_what_is_not_repeated_by_a_task_passes(written: Callable[[], str]) -> None:
+    """The warnings of requests, errors, and warnings of other places are all written."""
+    log_to_stderr("warning", "text", access_log=False)
+    request_id.current.set("r-1")
+    for number in range(5):
+        log.warning("join %d failed", number)
+    request_id.current.set("")
+    for number in range(5):
+        log.error("worker %d has ended", number)
+    for _ in range(5):
+        log.warning("the others cannot be told")
+    log.warning("the feed is lost")
+    lines = written().splitlines()
+    assert [line.partition("] ")[2] for line in lines] == [
+        *(f"join {number} failed" for number in range(5)),
+        *(f"worker {number} has ended" for number in range(5)),
+        *["the others cannot be told"] * 2,
+        "the others cannot be told (more like this one are held back for 30 s)",
+        "the feed is lost",
+    ]
