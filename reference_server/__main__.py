@@ -163,7 +163,7 @@ async def _leave(parts: Parts, server: uvicorn.Server) -> None:
     """The graceful end: no new joins, sockets closed with 1001 (RFC 6455 section 7.4.1), then the server's own end."""
     parts.stopping.set()
     try:
-        await parts.realtime.stop()
+        await parts.realtime.close_sockets()
     finally:
         server.should_exit = True
 

@@ -65,6 +65,7 @@ class RealtimeService(Service, Broadcaster, Watched, Protocol):
     """Realtime: it answers at an address of its own, takes what the server itself broadcasts, and can be measured."""
 
     def routes(self) -> list[BaseRoute]: ...
+    async def close_sockets(self) -> None: ...
 
 
 class LivenessService(Service, Liveness, Protocol):
@@ -186,8 +187,9 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         parts.engine.announce = match_found(parts.realtime)
         parts.engine.observer = parts.telemetry.matching
         parts.telemetry.watch(parts.realtime)
+        # What the engine finishes at its end is told through Realtime.
         services: tuple[Service, ...] = (
-            parts.telemetry, parts.engine, parts.liveness, parts.jobs, parts.polls, parts.realtime,
+            parts.telemetry, parts.realtime, parts.engine, parts.liveness, parts.jobs, parts.polls,
         )  # fmt: skip
         for service in services:
             stack.push_async_callback(service.stop)

@@ -16,8 +16,15 @@ from starlette.routing import BaseRoute, Route
 from reference_server.auth.claims import Claims
 from reference_server.db import Database
 from reference_server.realtime.authorizer import rights_in
-from reference_server.realtime.channel import room_of
-from reference_server.realtime.frames import Message, Payload, UserBroadcast
+from reference_server.realtime.channel import TOPIC_PREFIX, room_of
+from reference_server.realtime.frames import (
+    LONGEST_NAME,
+    Malformed,
+    Message,
+    Payload,
+    UserBroadcast,
+    must_be_writable,
+)
 from reference_server.realtime.identity import Denied, Verify, identify
 from reference_server.realtime.quotas import Quotas
 from reference_server.web.body import BadBody, read_body
@@ -28,6 +35,7 @@ BASE = "/realtime/v1/api/broadcast"
 BODY_LIMIT = 5_000_000
 _BINARY = "application/octet-stream"
 _BLANK = "can't be blank"
+_TOO_LONG = f"a binary frame carries names of at most {LONGEST_NAME} bytes"
 
 Tell = Callable[[str, Message], None]
 """A room, and what to tell there."""
@@ -129,6 +137,10 @@ def _read_single(request: Request, body: bytes) -> list[Posted]:
     topic, event = _names(request)
     private = request.query_params.get("private") == "true"
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == _BINARY:
+        names = {"topic": TOPIC_PREFIX + topic, "event": event}
+        long = {name: [_TOO_LONG] for name, text in names.items() if len(text.encode()) > LONGEST_NAME}
+        if long:
+            raise _Refused(422, {"errors": long})
         return [Posted(topic, private, UserBroadcast(event, body, json=False), len(body))]
     payload = _json(body)
     message = Payload({"type": "broadcast", "event": event, "payload": payload})
@@ -147,8 +159,8 @@ def _names(request: Request) -> tuple[str, str]:
 def _json(body: bytes) -> dict[str, Any]:
     try:
         found = orjson.loads(body)
-        orjson.dumps([[found]])  # what is told must be writable: less deep than what can be read
-    except (orjson.JSONDecodeError, TypeError):
+        must_be_writable(found)
+    except (orjson.JSONDecodeError, Malformed):
         found = None
     if not isinstance(found, dict):
         raise _Refused(422, {"errors": {"payload": ["is invalid"]}})

@@ -30,6 +30,10 @@ GREETING = 3.0
 """Seconds that an instance waits at its start for what the others know."""
 MAX_WAITING = 20_000
 MAX_BATCH = 500
+MAX_BYTES = 16_000_000
+"""Of one message of the log: far below what PostgreSQL takes at once."""
+FAREWELL = 5.0
+"""Seconds that an instance which stops takes at most to tell what waits."""
 _TELL = "select gurukul.realtime_tell($1)"
 _INSTANCES = "select gurukul.realtime_instances()"
 
@@ -48,11 +52,12 @@ class Cluster:
         self._others: dict[str, int] = {}
         self._silent: set[str] = set()
         self._answered = asyncio.Event()
-        self._waiting: list[Any] = []
+        self._waiting: list[bytes] = []
         self._work = asyncio.Event()
         self._told_users = 0
         self._look_at = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     @property
     def others(self) -> bool:
@@ -81,12 +86,17 @@ class Cluster:
                 log.warning("other instances have not answered: %s", ", ".join(sorted(self._silent)))
 
     async def stop(self) -> None:
-        """Ends the work; what waits is not told any more. May be called twice."""
+        """Ends the work when what waits has been told. May be called twice."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        if task is None:
+            return
+        self._stopping = True
+        self._work.set()
+        await asyncio.wait({task}, timeout=FAREWELL)
+        if task.cancel():
+            await asyncio.wait({task})
+        if self._waiting:
+            log.warning("the other instances are not told of %d things any more", len(self._waiting))
 
     # ------------------------------------------------------------ telling
 
@@ -113,20 +123,27 @@ class Cluster:
         if len(self._waiting) >= MAX_WAITING:
             log.warning("the other instances are not told of %d things: the database does not take them", MAX_WAITING)
             self._waiting.clear()
-        self._waiting.append(item)
+        try:
+            self._waiting.append(orjson.dumps(item))
+        except TypeError as error:  # deeper than what can be written: whoever takes it in should have seen to it
+            log.error("the other instances are not told of a %s: %s", item[0], error)
+            return
         self._work.set()
 
     # ------------------------------------------------------------ hearing
 
     def hear(self, content: bytes) -> None:
-        """Takes a message of the log. One that cannot be read is logged and dropped."""
+        """Takes a message of the log. A thing in it that cannot be read is logged and dropped, the others are taken."""
         try:
-            sender, items = orjson.loads(content)
-            if sender != self._instance:
-                for item in items:
-                    self._take(sender, *item)
-        except (ValueError, TypeError, KeyError) as error:
+            sender, (*items,) = orjson.loads(content)
+        except (ValueError, TypeError) as error:
             log.warning("a message of another instance could not be read: %s", error)
+            return
+        for item in items if sender != self._instance else ():
+            try:
+                self._take(sender, *item)
+            except (ValueError, TypeError, KeyError) as error:
+                log.warning("what another instance told could not be read: %s", error)
 
     def _take(self, sender: str, kind: str, *parts: Any) -> None:
         if kind == "hello":
@@ -157,9 +174,13 @@ class Cluster:
         while True:
             try:
                 await self._turn()
-            except (DatabaseError, Unavailable, OSError) as error:
-                log.warning("the other instances cannot be told: %s", error)
+            except Exception as error:  # noqa: BLE001 — the rim of the task: if it ended, nobody would ever be told again
+                log.warning("the other instances cannot be told (%s: %s)", type(error).__name__, error)
+                if self._stopping:
+                    return
                 await asyncio.sleep(BEAT)
+            if self._stopping and not self._waiting:
+                return
 
     async def _turn(self) -> None:
         # Not wait_for: before Python 3.12 it may swallow a cancellation that comes together with the work.
@@ -173,12 +194,21 @@ class Cluster:
             await self._look()
             if self._others and self._users() != self._told_users:
                 self._told_users = self._users()
-                self._waiting.append(["users", self._told_users])
+                self._say(["users", self._told_users])
+        await self._tell()
+
+    async def _tell(self) -> None:
+        """Tells all that waits; what could not be told waits on."""
         while self._waiting:
-            items = self._waiting[:MAX_BATCH]
-            async with self._database.connection() as connection:
-                await connection.execute(_TELL, orjson.dumps([self._instance, items]))
+            items = _batch(self._waiting)
             del self._waiting[: len(items)]
+            message = b'["%b",[%b]]' % (self._instance.encode(), b",".join(items))
+            try:
+                async with self._database.connection() as connection:
+                    await connection.execute(_TELL, message)
+            except BaseException:
+                self._waiting[:0] = items
+                raise
 
     async def _look(self) -> None:
         """Notes who is there; those who are gone take their presence with them."""
@@ -191,6 +221,16 @@ class Cluster:
             self._heard_from(gone)
         for new in there - self._others.keys():
             self._others[new] = 0
+
+
+def _batch(waiting: list[bytes]) -> list[bytes]:
+    """As many of the first as one message carries, one at least."""
+    items, size = waiting[:MAX_BATCH], 0
+    for number, item in enumerate(items):
+        size += len(item)
+        if size > MAX_BYTES:
+            return items[: max(1, number)]
+    return items
 
 
 def _entries(packed: list[Any]) -> Iterable[tuple[str, int, Entry]]:

@@ -48,6 +48,8 @@ Message = UserBroadcast | Payload
 _PUSHED, _TOLD = 3, 4  # the kinds of binary frame: towards the server, towards the client
 _PUSH_HEAD = struct.Struct("7B")
 _SHALLOW = 200
+LONGEST_NAME = 255
+"""Bytes of a topic or an event in a binary frame, which writes their lengths as one byte each."""
 
 
 def decode(version: Version, text: str | bytes) -> Push:
@@ -63,7 +65,7 @@ def decode(version: Version, text: str | bytes) -> Push:
     except orjson.JSONDecodeError as error:
         raise Malformed(f"not JSON ({error})") from error
     if _opens(text) > _SHALLOW:
-        _must_be_writable(frame)
+        must_be_writable(frame)
     fields = _fields_v1(frame) if version == "1.0.0" else _fields_v2(frame)
     join_ref, ref, topic, event, payload = fields
     if not isinstance(topic, str) or not isinstance(event, str):
@@ -78,10 +80,14 @@ def _opens(text: str | bytes) -> int:
     return text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
 
 
-def _must_be_writable(frame: Any) -> None:
-    """What can be read can be nested deeper (1,024) than what can be written (254), with what we put around it."""
+def must_be_writable(found: Any) -> None:
+    """What can be read can be nested deeper (1,024) than what can be written (254), with what we put around it.
+
+    Raises:
+        Malformed: it is nested deeper than that.
+    """
     try:
-        orjson.dumps([[[[[[[[frame]]]]]]]])
+        orjson.dumps([[[[[[[[found]]]]]]]])
     except TypeError as error:
         raise Malformed(f"nested too deep ({error})") from error
 
@@ -138,7 +144,8 @@ def encode(version: Version, topic: str, event: str, payload: Any, *, ref: Any =
 
 
 def encode_broadcast(version: Version, topic: str, message: Message) -> str | bytes | None:
-    """Writes a broadcast to a client. None where its version cannot carry it: bytes that are no JSON, in 1.0.0."""
+    """Writes a broadcast to a client. None where its version cannot carry it: bytes that are no JSON, in 1.0.0; names
+    that are longer than `LONGEST_NAME`, in a binary frame."""
     if isinstance(message, Payload):
         return encode(version, topic, "broadcast", message.body)
     if version == "1.0.0":
@@ -147,6 +154,8 @@ def encode_broadcast(version: Version, topic: str, message: Message) -> str | by
         body = {"type": "broadcast", "event": message.event, "payload": orjson.Fragment(message.payload)}
         return encode(version, topic, "broadcast", body)
     names = (topic.encode(), message.event.encode(), b"")
+    if max(map(len, names)) > LONGEST_NAME:
+        return None
     head = bytes((_TOLD, *map(len, names), int(message.json)))
     return b"".join((head, *names, message.payload))
 

@@ -121,8 +121,8 @@ class Realtime:
         await self._cluster.start()
         self._spawn(self._sweep())
 
-    async def stop(self) -> None:
-        """Closes the sockets that are still open and stops following the log. May be called twice."""
+    async def close_sockets(self) -> None:
+        """Closes the sockets that are open and those that come, and waits until they are gone; all else goes on."""
         self._stopping = True
         for session in self._sessions.values():
             session.socket.close(*_GOING_AWAY)
@@ -131,6 +131,11 @@ class Realtime:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_TIMEOUT):
                     await self._empty.wait()
+
+    async def stop(self) -> None:
+        """Closes the sockets that are still open, tells the other instances what is to be told, and stops following the
+        log. May be called twice."""
+        await self.close_sockets()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -42,7 +42,8 @@ def settings(url: str) -> Settings:
 
 
 async def test_order_of_life(database_url: str) -> None:
-    """Engine, liveness, Realtime start in this order and stop in reverse; the database closes last."""
+    """Realtime, engine, liveness start in this order and stop in reverse: what the engine finishes at its end is still
+    told. The database closes last."""
     parts, diary = await build_parts(settings(database_url)), list[str]()
     parts = replace(
         parts,
@@ -51,8 +52,8 @@ async def test_order_of_life(database_url: str) -> None:
         realtime=Recorded("realtime", diary),
     )
     async with running(parts):
-        assert diary == ["start engine", "start liveness", "start realtime"]
-    assert diary[3:] == ["stop realtime", "stop liveness", "stop engine"]
+        assert diary == ["start realtime", "start engine", "start liveness"]
+    assert diary[3:] == ["stop liveness", "stop engine", "stop realtime"]
     with pytest.raises(Unavailable):
         async with parts.database.connection():
             pass
@@ -70,7 +71,8 @@ async def test_a_part_that_fails_takes_the_others_down(database_url: str) -> Non
     with pytest.raises(Refused, match="liveness"):
         async with running(parts):
             pass
-    assert diary == ["start engine", "start liveness", "stop liveness", "stop engine"]
+    assert diary[:3] == ["start realtime", "start engine", "start liveness"]
+    assert diary[3:] == ["stop liveness", "stop engine", "stop realtime"]
 
 
 async def test_a_part_can_be_replaced(database_url: str, client_for: Any) -> None:

@@ -177,6 +177,24 @@ async def test_what_could_not_be_told_is_refused(site: Site, http: aiohttp.Clien
         assert answer.status == 202
 
 
+async def test_names_that_no_binary_frame_carries_are_refused(site: Site, http: aiohttp.ClientSession) -> None:
+    """Their lengths are one byte each on the wire: 255 bytes arrive, 256 are 422; as JSON they may be longer."""
+    long, most = "e" * 300, "e" * 255
+    async with site.client() as client:
+        await members(site, client)
+        binary = {"apikey": site.key, "content-type": "application/octet-stream"}
+        for url, wrong in ((f"matching/events/{long}", "event"), (f"{long}/events/e", "topic")):
+            async with http.post(f"{site.http}/{url}", data=b"\x00", headers=binary) as answer:
+                errors = (await answer.json())["errors"]
+                assert (answer.status, list(errors)) == (422, [wrong])
+        async with http.post(f"{site.http}/matching/events/{most}", data=b"\x00", headers=binary) as answer:
+            assert answer.status == 202
+        async with http.post(f"{site.http}/matching/events/{long}", json={}, headers={"apikey": site.key}) as answer:
+            assert answer.status == 202
+        assert await client.receive_raw() == told(most, b"\x00", 0)
+        assert (await client.receive()).payload["event"] == long
+
+
 @pytest.mark.parametrize("query", ["", "?apikey=nonsense"])
 async def test_callers_over_http_that_are_refused(site: Site, http: aiohttp.ClientSession, query: str) -> None:
     """401 without a good key."""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import asyncpg
 import orjson
 import pytest
@@ -144,17 +145,81 @@ def test_messages_survive_the_way(message: Any) -> None:
     sender._others["you"] = 0
     sender.tell_broadcast("public/room", message)
     hearer, told = cluster()
-    hearer.hear(orjson.dumps(["me", sender._waiting]))
-    hearer.hear(orjson.dumps(["another", sender._waiting]))
+    items = [orjson.loads(item) for item in sender._waiting]
+    hearer.hear(orjson.dumps(["me", items]))
+    hearer.hear(orjson.dumps(["another", items]))
     assert told == [("public/room", message)]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'["x",[["state"]]]', b'["x",[["broadcast","room",1,2,3,4]]]'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'["x",5]', b'["x",[["state"],3]]', b'["x",[["broadcast","room",1,2,3,4]]]'])
 def test_what_cannot_be_read_is_dropped(content: bytes) -> None:
     """A message of another version of this server breaks nothing."""
     hearer, told = cluster()
     hearer.hear(content)
     assert told == []
+
+
+def test_what_can_be_read_beside_it_is_heard() -> None:
+    """One thing that cannot be read costs none of the others in the same message."""
+    hearer, told = cluster()
+    good = ["broadcast", "public/room", {"n": 1}]
+    hearer.hear(orjson.dumps(["another", [good, ["broadcast", "public/room", "e", False, "abcde"], good]]))
+    assert told == [("public/room", Payload({"n": 1}))] * 2
+
+
+def deep(levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        found = {"a": found}
+    return found
+
+
+def test_what_cannot_be_written_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, and what comes after it is told."""
+    sender, _ = cluster()
+    sender._others["you"] = 0
+    sender.tell_broadcast("public/room", Payload(deep(254)))
+    sender.tell_broadcast("public/room", Payload({"n": 1}))
+    assert [orjson.loads(item)[2] for item in sender._waiting] == [{"n": 1}]
+    assert "are not told of a broadcast" in caplog.text
+
+
+async def test_nothing_that_is_taken_cuts_an_instance_off(site: Site) -> None:
+    """A broadcast over HTTP as deep as one can be, or deeper: what the instance tells after it is heard on the other."""
+    url = f"{site.http}/room/events/e?apikey={site.key}"
+    async with second(site) as other, other.client() as there, aiohttp.ClientSession() as http:
+        await there.join(TOPIC)
+        taken = []
+        for levels in range(240, 256):
+            async with http.post(url, json=deep(levels)) as answer:
+                assert answer.status in {202, 422}, await answer.text()
+                if answer.status == 202:
+                    taken.append(deep(levels))
+        site.realtime.broadcast("room", "last", {})
+        heard = [(await there.receive()).payload for _ in range(len(taken) + 1)]
+        assert [message["payload"] for message in heard] == [*taken, {}]
+        assert heard[-1]["event"] == "last"
+
+
+async def test_large_things_go_one_after_the_other(site: Site) -> None:
+    """What waits together may be more than one message of the log holds."""
+    async with second(site) as other, site.client() as here:
+        await here.join(TOPIC)
+        for number in range(25):
+            other.realtime.broadcast("room", "e", {"n": number, "text": "x" * 900_000})
+        heard = [(await here.receive()).payload["payload"]["n"] for _ in range(25)]
+        assert heard == list(range(25))
+
+
+async def test_an_instance_that_stops_tells_what_waits(site: Site) -> None:
+    """What was said just before the end is heard by the others."""
+    async with second(site) as other, site.client() as here:
+        await here.join(TOPIC)
+        for number in range(100):
+            other.realtime.broadcast("room", "e", {"n": number})
+        await other.realtime.stop()
+        heard = [(await here.receive()).payload["payload"]["n"] for _ in range(100)]
+        assert heard == list(range(100))
 
 
 def test_alone_nothing_is_said() -> None:
