@@ -158,7 +158,9 @@ def new_refresh_token() -> str:
 
 
 def _json(value: dict[str, Any]) -> str:
+    """The text of what a user tells of himself; what stands in an answer or a token must be writable there as well."""
     try:
+        orjson.dumps([[[[[[[[value]]]]]]]])
         return orjson.dumps(value).decode()
     except TypeError:
         raise AuthError(400, "validation_failed", "data is nested too deep") from None

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from reference_server.db import Database, DatabaseError, Unavailable
+from reference_server.db import Database
 from reference_server.realtime.frames import Message, Payload, UserBroadcast
 from reference_server.realtime.presence import Entry
 from reference_server.realtime.rooms import Rooms

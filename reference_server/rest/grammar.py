@@ -15,6 +15,8 @@ from reference_server.rest.reader import SERVED, Reader
 from reference_server.rest.tree import CASTS, Condition, Field, Logic, Order, Query, Selected
 
 MOST = 2**31 - 1
+_DIGITS = 20
+"""Of a number that is read at all: Python refuses to read one of thousands."""
 _FILTER = re.compile(r"(?:not\.)?([a-z]+)(?:\([A-Za-z_]*\))?\.")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _AGGREGATE = re.compile(r"(?:^|[.,:])(?:avg|count|max|min|sum)\(\)")
@@ -181,6 +183,6 @@ def _name(kind: str, text: str, item: str) -> str:
 def _count(key: str, text: str) -> int:
     if text.startswith("-") and text[1:].isdigit():
         raise out_of_range(f"{key.capitalize()} should be greater than or equal to zero.")
-    if not (text.isascii() and text.isdigit()) or int(text) > MOST:
+    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS or int(text) > MOST:
         raise unparsable(f"{key} parameter", text, 1, "expecting a whole number")
     return int(text)

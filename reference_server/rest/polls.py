@@ -9,6 +9,7 @@ function that runs it for many callers, one after the other, under the role and 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import re
 from dataclasses import dataclass
@@ -18,13 +19,17 @@ import orjson
 from reference_server.auth import Claims
 from reference_server.db import Connection, Database, Record
 from reference_server.rest.statements import Statement
+from reference_server.rest.tree import Comparison, Condition, Is, Logic, Membership, Query
 
 log = logging.getLogger(__name__)
 
 BATCH_LIMIT = 200
 """Polls of one statement at most; what is over goes with the next."""
 SHAPES = 32
-"""Statements that are kept as functions; the clients of one application have two or three."""
+"""Statements that are kept as functions; the clients of one application have two or three. The one that nobody has
+asked for longest makes way for another."""
+CONDITIONS = 8
+"""Of a poll at most: `is_poll`."""
 ROLE = "authenticated"
 _CLOSE_TIMEOUT = 5.0
 _PARAMETER = re.compile(r"\$(\d+)")
@@ -46,6 +51,36 @@ begin
 end
 $poll$
 """
+
+
+def is_poll(query: Query) -> bool:
+    """Whether a query is one that clients repeat: it asks for one row, and looks at the values of a few columns only.
+
+    Whatever takes time of its own (a pattern, a search, a look into JSON) is read alone: others wait for those who are
+    read together with them.
+    """
+    conditions = [*query.where]
+    fields = [item.field for item in query.select or ()] + [order.field for order in query.order]
+    for number, condition in enumerate(conditions):  # grows by what stands within
+        if number == CONDITIONS or not _is_cheap(condition):
+            return False
+        if isinstance(condition, Logic):
+            conditions += condition.conditions
+        else:
+            fields.append(condition.field)
+    return query.limit == 1 and not any(field.path for field in fields)
+
+
+def _is_cheap(condition: Condition) -> bool:
+    if isinstance(condition, Membership):
+        return len(condition.values) <= CONDITIONS
+    if isinstance(condition, Comparison):
+        return condition.operator in {"eq", "neq"} and not condition.quantifier
+    return isinstance(condition, Is | Logic)
+
+
+def _fits(statement: Statement) -> bool:
+    return all(type(value) in (str, int) for value in statement.parameters)
 
 
 @dataclass(slots=True, eq=False)
@@ -72,7 +107,8 @@ class Polls:
         self._together = together
         self._connection: Connection | None = None
         self._functions: dict[str, str] = {}
-        """By the text of a statement: the one that runs it for many."""
+        """By the text of a statement, in the order of their last use: the one that runs it for many."""
+        self._numbers = itertools.count()
         self._gathering: list[_Poll] = []
         self._reading: asyncio.Task[None] | None = None
 
@@ -90,9 +126,9 @@ class Polls:
         """The statement's one row, as this caller may see it; None where it must be read alone.
 
         That is so for another role, for values that are no texts and numbers, and after an error of any of those who
-        were read together: read alone, each gets his own.
+        were read together: read alone, each gets his own. `is_poll` says which queries come here.
         """
-        if not self._together or claims.role != ROLE or not self._fits(statement):
+        if not self._together or claims.role != ROLE or not _fits(statement):
             return None
         answer: asyncio.Future[Record | None] = asyncio.get_running_loop().create_future()
         raw = orjson.dumps(claims.raw).decode()
@@ -100,10 +136,6 @@ class Polls:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_all(), name="polls")
         return await answer
-
-    def _fits(self, statement: Statement) -> bool:
-        known = statement.text in self._functions or len(self._functions) < SHAPES
-        return known and all(type(value) in (str, int) for value in statement.parameters)
 
     async def _read_all(self) -> None:
         while self._gathering:
@@ -129,7 +161,8 @@ class Polls:
     async def _rows(self, polls: list[_Poll]) -> list[Record]:
         connection = await self._own_connection()
         first = polls[0].statement
-        function = self._functions.get(first.text) or await self._make(connection, first)
+        function = self._functions.pop(first.text, None) or await self._make(connection, first)
+        self._functions[first.text] = function
         columns = zip(*(poll.statement.parameters for poll in polls), strict=True)
         claims = [poll.claims for poll in polls]
         rows = await connection.fetch(function, *map(list, columns), claims, *polls[0].request)
@@ -139,15 +172,17 @@ class Polls:
 
     async def _make(self, connection: Connection, statement: Statement) -> str:
         """Makes the function of a statement, and returns the statement that calls it."""
-        number, values = len(self._functions), len(statement.parameters)
+        if len(self._functions) >= SHAPES:
+            oldest = next(iter(self._functions))
+            forgotten = self._functions.pop(oldest).partition(" from ")[2].partition("(")[0]
+            await connection.execute(f"drop function {forgotten}")
+        number, values = next(self._numbers), len(statement.parameters)
         types = ", ".join("bigint[]" if isinstance(value, int) else "text[]" for value in statement.parameters)
         text = _PARAMETER.sub(r"($\1)[n]", statement.text)
         places = {"claims": values + 1, "method": values + 2, "path": values + 3}
         await connection.execute(_MAKE.format(number=number, types=types, role=ROLE, statement=text, **places))
         given = ", ".join(f"${place}" for place in range(1, values + 4))
-        called = f"select body, rows from pg_temp.poll_{number}({given}) order by place"
-        self._functions[statement.text] = called
-        return called
+        return f"select body, rows from pg_temp.poll_{number}({given}) order by place"
 
     async def _own_connection(self) -> Connection:
         if self._connection is None or self._connection.is_closed():

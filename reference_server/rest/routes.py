@@ -21,7 +21,7 @@ from reference_server.rest.catalogue import Catalogue, Function, Table
 from reference_server.rest.errors import RestError, Version, no_such_path, not_served, too_many, wrong_method
 from reference_server.rest.grammar import is_filter, parse_query, parse_range
 from reference_server.rest.payload import read_arguments, read_changes, read_rows
-from reference_server.rest.polls import Polls
+from reference_server.rest.polls import Polls, is_poll
 from reference_server.rest.preferences import Preferences, check_body_type, preferences_of
 from reference_server.rest.statements import MAX_ROWS, Statement
 from reference_server.rest.tree import Query
@@ -181,12 +181,12 @@ class _Rest:
         if header(request, b"range") or preferences.strip_nulls or len(raw) > LONGEST_KEPT:
             query = _ranged(request, _query(request))
             statement = statements.select(table, query, strip_nulls=preferences.strip_nulls)
-            location = content_location(table.name, raw)
+            location, polled = content_location(table.name, raw), False
         else:
-            query, statement, location = self._plan(table.name, raw)
+            query, statement, location, polled = self._plan(table.name, raw)
         total: int | None = None
         row: Record | None = None
-        if query.limit == 1 and table.name in WATCHED and not preferences.count:
+        if polled and not preferences.count:
             row = await self._polls.read(statement, claims, request.method, request.scope["path"])
         if row is None:
             async with self._as_caller(request, claims, read_only=True) as connection:
@@ -250,10 +250,12 @@ class _Rest:
         return self._database.as_caller(claims, read_only, method=request.method, path=request.scope["path"])
 
     @lru_cache(maxsize=PLANS_KEPT)  # noqa: B019 — lives as long as the server; a client asks the same at every poll
-    def _plan(self, table: str, raw_query: str) -> tuple[Query, Statement, str]:
-        """What a query string asks of a table, and where the answer lies: the same text always means the same."""
+    def _plan(self, table: str, raw_query: str) -> tuple[Query, Statement, str, bool]:
+        """What a query string asks of a table, where the answer lies, and whether that is a poll: the same text always
+        means the same."""
         query = parse_query(parse_qsl(raw_query, keep_blank_values=True))
-        return query, statements.select(self._catalogue.tables[table], query), content_location(table, raw_query)
+        statement = statements.select(self._catalogue.tables[table], query)
+        return query, statement, content_location(table, raw_query), table in WATCHED and is_poll(query)
 
 
 async def _body(request: Request) -> bytes:

@@ -46,6 +46,33 @@ async def test_anonymous_sign_up(client: Any, verifier: TokenVerifier) -> None:
     assert session["expires_at"] == claims.expires_at
 
 
+def deep(levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        found = {"a": found}
+    return found
+
+
+async def test_metadata_is_nested_no_deeper_than_it_can_be_told(client: Any) -> None:
+    """What is taken at sign-up or by PUT stands in every later answer; what is not leaves no account behind."""
+    taken = 0
+    for levels in range(240, 253):
+        person = {"email": f"deep{levels}@example.com", "password": "long enough"}
+        made = await client.call("POST", "/auth/v1/signup", person | {"data": deep(levels)})
+        signed_in = await client.call("POST", "/auth/v1/token?grant_type=password", person)
+        assert (made.status, signed_in.status) in {(200, 200), (400, 400)}
+        if made.status == 200:
+            assert signed_in.json["user"]["user_metadata"] == deep(levels)
+            taken = levels
+    assert 240 <= taken < 252
+    token = (await client.call("POST", "/auth/v1/signup", {})).json["access_token"]
+    for levels, status in ((taken, 200), (taken + 1, 400)):
+        put = await client.call("PUT", "/auth/v1/user", {"data": deep(levels)}, token=token)
+        assert put.status == status
+    told = await client.call("GET", "/auth/v1/user", token=token)
+    assert (told.status, told.json["user_metadata"]) == (200, deep(taken))
+
+
 async def test_sign_up_and_sign_in_with_password(client: Any) -> None:
     """A user signs up and in with e-mail address and password; the address is not case-sensitive."""
     made = (await client.call("POST", "/auth/v1/signup", PERSON)).json

@@ -101,6 +101,8 @@ def test_nested_logic() -> None:
         (("order", "a.up"), '"failed to parse order (a.up)" (line 1, column 3)', 'unexpected "u" expecting asc, desc'),
         (("order", "a.desc.last"), '"failed to parse order (a.desc.last)" (line 1, column 8)', 'unexpected "l"'),
         (("order", "a,,b"), '"failed to parse order (a,,b)" (line 1, column 3)', "expecting a column"),
+        (("limit", "9" * 5_000), '"failed to parse limit parameter', "expecting a whole number"),
+        (("offset", "9" * 5_000), '"failed to parse offset parameter', "expecting a whole number"),
         (("limit", "99999999999"), '"failed to parse limit parameter', "expecting a whole number"),
         (("offset", "x"), '"failed to parse offset parameter (x)"', "expecting a whole number"),
         (("a", "neq(any).{1}"), '"failed to parse filter (neq(any).{1})" (line 1, column 1)', "expecting operator"),
