@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -19,6 +18,8 @@ from reference_server.realtime.subscriptions import Binding
 log = logging.getLogger(__name__)
 
 _DATA_EXCEPTION = "22"  # the class of SQLSTATE
+PONDERING = 0.5
+"""Seconds for the bindings of one channel that have regular expressions: PostgreSQL compiles each."""
 _UNABLE = "Unable to subscribe to changes with given parameters."
 _CHECK = """
 select (pg_current_wal_insert_lsn() - '0/0')::bigint as lsn, c.* from gurukul.realtime_check($1::jsonb) c
@@ -30,9 +31,19 @@ Refuse = Callable[[Channel, str], None]
 """The channel's bindings cannot be made, and what the client is told."""
 
 
+@dataclass(slots=True)
+class _Line:
+    """Channels that wait for one kind of check: together and without end, or each for so many seconds."""
+
+    patience: float | None = None
+    waiting: dict[Channel, None] = field(default_factory=dict)
+    work: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Binder:
     """Takes channels and answers each with `bound` or `refused`. While one check is under way the next ones gather.
 
+    Channels with regular expressions, which can take long to check, are checked one after the other beside the rest.
     What could not be checked for want of the database is refused, and tried again after `retry` seconds or more.
     """
 
@@ -41,20 +52,18 @@ class Binder:
         self._retry = retry
         self._bound = bound
         self._refused = refused
-        self._waiting: dict[Channel, None] = {}
-        self._work = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._lines = {False: _Line(), True: _Line(PONDERING)}  # by whether they have regular expressions
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="realtime-binder")
+        self._tasks = {asyncio.create_task(self._run(line), name="realtime-binder") for line in self._lines.values()}
 
     async def stop(self) -> None:
         """Ends the work; what waits stays unanswered. May be called twice."""
-        task, self._task = self._task, None
-        if task is not None:
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def bind(self, channel: Channel) -> None:
         """Asks for the channel's subscription; the answer comes later."""
@@ -63,20 +72,29 @@ class Binder:
         if channel.problem:
             self._refused(channel, channel.problem)
         elif channel.bindings:
-            self._waiting[channel] = None
-            self._work.set()
+            line = self._lines[any(binding.asks for binding in channel.bindings)]
+            line.waiting[channel] = None
+            line.work.set()
 
-    async def _run(self) -> None:
+    async def _run(self, line: _Line) -> None:
         while True:
-            await self._work.wait()
-            self._work.clear()
-            channels = [channel for channel in self._waiting if channel.open]
-            self._waiting.clear()
-            try:
-                await self._settle(channels)
-            except Exception as error:  # noqa: BLE001 — the rim of the task: if it ended, no channel would ever be told again
-                log.warning("subscriptions must wait (%s: %s)", type(error).__name__, error)
-                self._put_off(channels, str(error))
+            await line.work.wait()
+            line.work.clear()
+            channels = list(line.waiting)
+            line.waiting.clear()
+            for together in [channels] if line.patience is None else [[channel] for channel in channels]:
+                await self._answer_all([channel for channel in together if channel.open], line.patience)
+
+    async def _answer_all(self, channels: list[Channel], patience: float | None) -> None:
+        try:
+            await self._settle(channels, patience)
+        except TimeoutError:
+            for channel in channels:
+                if channel.open:
+                    self._refused(channel, _exception(channel.bindings[0], "the regular expressions take too long"))
+        except Exception as error:  # noqa: BLE001 — the rim of the task: if it ended, no channel would ever be told again
+            log.warning("subscriptions must wait (%s: %s)", type(error).__name__, error)
+            self._put_off(channels, str(error))
 
     def _put_off(self, channels: list[Channel], why: str) -> None:
         """Tells these channels why, and tries again in one to two times `retry` seconds (PROTOCOL 1.4)."""
@@ -86,10 +104,14 @@ class Binder:
                 self._refused(channel, why)
                 loop.call_later(self._retry * (1 + channel.socket % 16 / 16), self.bind, channel)
 
-    async def _settle(self, channels: list[Channel]) -> None:
-        """Answers these channels; input that PostgreSQL cannot take at all (a NUL, say) costs only its own channel."""
+    async def _settle(self, channels: list[Channel], patience: float | None = None) -> None:
+        """Answers these channels; input that PostgreSQL cannot take at all (a NUL, say) costs only its own channel.
+
+        Raises:
+            TimeoutError: PostgreSQL needs longer than `patience` seconds.
+        """
         try:
-            await self._check(channels)
+            await self._check(channels, patience)
         except DatabaseError as error:
             if not error.sqlstate.startswith(_DATA_EXCEPTION):
                 raise
@@ -97,14 +119,14 @@ class Binder:
                 self._refused(channels[0], _exception(channels[0].bindings[0], str(error)))
                 return
             for channel in channels:
-                await self._settle([channel])
+                await self._settle([channel], patience)
 
-    async def _check(self, channels: list[Channel]) -> None:
+    async def _check(self, channels: list[Channel], patience: float | None) -> None:
         items = [item for channel in channels for item in _items(channel)]
         if not items:
             return
         async with self._database.connection() as connection:
-            answers = iter(await connection.fetch(_CHECK, orjson.dumps(items).decode()))
+            answers = iter(await connection.fetch(_CHECK, orjson.dumps(items).decode(), timeout=patience))
         for channel in channels:
             self._answer(channel, answers)
 

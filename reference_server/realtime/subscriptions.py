@@ -41,9 +41,14 @@ class Binding:
         return f"[event: {self.kind or '*'}, {place}, filters: [{filters}], select: {columns}]"
 
     @property
+    def asks(self) -> bool:
+        """Whether PostgreSQL must be asked about each change."""
+        return any(condition.asked for condition in self.conditions)
+
+    @property
     def anchor(self) -> Condition | None:
         """The condition by which insertions from before the subscription are looked for; None: there is no replay."""
-        if self.kind != "INSERT" or any(condition.asked for condition in self.conditions):
+        if self.kind != "INSERT" or self.asks:
             return None
         return next((one for one in self.conditions if one.op == "eq" and one.indexable), None)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from reference_server.db import Connection
 from reference_server.realtime.channel import Channel
 from reference_server.realtime.delivery import Plan, Seen, plan
-from reference_server.realtime.expressions import matching
+from reference_server.realtime.expressions import Matcher
 from reference_server.realtime.feed import Feed
 from reference_server.realtime.quotas import Quotas
 from reference_server.realtime.recent import Inserted
@@ -33,6 +33,7 @@ class Teller:
         self._quotas = quotas
         self._write = write
         self._begun = begun
+        self._matcher = Matcher()
         self._waiting: dict[Channel, tuple[tuple[Binding, ...], int]] = {}
 
     async def deliver(self, connection: Connection, changes: list[Change]) -> None:
@@ -46,7 +47,7 @@ class Teller:
             answers = await connection.fetch(inquiry.table.visibility, *inquiry.arguments(xids))
             seen.update(inquiry.seen(answers))
         expressions = work.expressions
-        matched = await matching(connection, expressions) if expressions else set()
+        matched = await self._matcher.matching(connection, expressions) if expressions else set()
         standing = await _standing(connection, work)
         for channel, frame in work.frames(seen, matched, standing):
             if self._quotas.take_change():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -92,6 +93,26 @@ async def test_the_newer_filters(site: Site, filter_text: str, told: bool) -> No
         (frame,) = await changes(client, 1)
         await site.execute("delete from waiting_queue")
     assert sorted(frame.payload["ids"]) == sorted(ids if told else ids[:1])
+
+
+SLOW = "(.{0,85}){0,85}"
+"""PostgreSQL needs seconds to compile it."""
+
+
+async def test_an_expression_that_takes_long_holds_up_nobody(site: Site) -> None:
+    """Its channel is refused after a while; one without expressions, which comes after it, is subscribed before that."""
+    (user,) = await site.users(1)
+    site.realtime._binder._lines[True].patience = 3.0  # more than the other one needs, also on a slow machine
+    slow = {"event": "INSERT", "schema": "public", "table": "messages", "filter": f"content=match.{SLOW}"}
+    async with site.client() as client, site.client() as other:
+        assert (await client.join("realtime:slow", slow)).payload["status"] == "ok"
+        refusal = asyncio.create_task(client.receive())
+        await other.subscribe("realtime:quick", sessions_of(user), token=site.token(user))
+        assert not refusal.done()
+        said = (await refusal).payload
+    assert (said["status"], said["extension"]) == ("error", "postgres_changes")
+    assert said["message"].startswith(EXCEPTION)
+    assert said["message"].endswith("Exception: the regular expressions take too long")
 
 
 @pytest.mark.parametrize(
