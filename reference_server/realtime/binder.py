@@ -12,6 +12,7 @@ import orjson
 
 from reference_server.db import Database, DatabaseError, Record
 from reference_server.realtime.channel import Channel
+from reference_server.realtime.expressions import TOO_LONG, limited
 from reference_server.realtime.filters import Condition
 from reference_server.realtime.subscriptions import Binding
 
@@ -88,10 +89,6 @@ class Binder:
     async def _answer_all(self, channels: list[Channel], patience: float | None) -> None:
         try:
             await self._settle(channels, patience)
-        except TimeoutError:
-            for channel in channels:
-                if channel.open:
-                    self._refused(channel, _exception(channel.bindings[0], "the regular expressions take too long"))
         except Exception as error:  # noqa: BLE001 — the rim of the task: if it ended, no channel would ever be told again
             log.warning("subscriptions must wait (%s: %s)", type(error).__name__, error)
             self._put_off(channels, str(error))
@@ -105,15 +102,12 @@ class Binder:
                 loop.call_later(self._retry * (1 + channel.socket % 16 / 16), self.bind, channel)
 
     async def _settle(self, channels: list[Channel], patience: float | None = None) -> None:
-        """Answers these channels; input that PostgreSQL cannot take at all (a NUL, say) costs only its own channel.
-
-        Raises:
-            TimeoutError: PostgreSQL needs longer than `patience` seconds.
-        """
+        """Answers these channels. What PostgreSQL cannot take at all (a NUL, say), or not in `patience` seconds, costs
+        only its own channel."""
         try:
             await self._check(channels, patience)
         except DatabaseError as error:
-            if not error.sqlstate.startswith(_DATA_EXCEPTION):
+            if not error.sqlstate.startswith((_DATA_EXCEPTION, TOO_LONG)):
                 raise
             if len(channels) == 1:
                 self._refused(channels[0], _exception(channels[0].bindings[0], str(error)))
@@ -125,8 +119,8 @@ class Binder:
         items = [item for channel in channels for item in _items(channel)]
         if not items:
             return
-        async with self._database.connection() as connection:
-            answers = iter(await connection.fetch(_CHECK, orjson.dumps(items).decode(), timeout=patience))
+        async with self._database.connection() as connection, limited(connection, patience):
+            answers = iter(await connection.fetch(_CHECK, orjson.dumps(items).decode()))
         for channel in channels:
             self._answer(channel, answers)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from reference_server.db import Connection, DatabaseError
 from reference_server.realtime.delivery import Expression
@@ -15,6 +17,8 @@ PATIENCE_ALL, PATIENCE_ONE, PATIENCE_REST = 0.25, 0.05, 0.5
 STRIKES = 2
 """An expression that took too long so often is not asked again: everybody's changes wait for the answer."""
 REMEMBERED = 10_000
+TOO_LONG = "57014"
+"""The SQLSTATE of a statement that PostgreSQL has given up for its timeout."""
 _MATCHES = "select gurukul.realtime_matches($1, $2, $3)"
 
 
@@ -31,7 +35,7 @@ class Matcher:
             return set()
         try:
             return await _ask(connection, asked, PATIENCE_ALL)
-        except (DatabaseError, TimeoutError):
+        except DatabaseError:
             return await self._one_by_one(connection, asked)
 
     async def _one_by_one(self, connection: Connection, expressions: list[Expression]) -> set[Expression]:
@@ -44,10 +48,11 @@ class Matcher:
                 break
             try:
                 found |= await _ask(connection, [one], PATIENCE_ONE)
-            except TimeoutError:
-                self._strike(one)
             except DatabaseError as error:
-                log.warning("a regular expression could not be matched: %s", error)
+                if error.sqlstate == TOO_LONG:
+                    self._strike(one)
+                else:
+                    log.warning("a regular expression could not be matched: %s", error)
         return found
 
     def _strike(self, one: Expression) -> None:
@@ -60,7 +65,25 @@ class Matcher:
         log.warning("a regular expression took longer than %.2f s%s: %.80s", PATIENCE_ONE, never, one[1])
 
 
+@asynccontextmanager
+async def limited(connection: Connection, patience: float | None) -> AsyncIterator[None]:
+    """Statements within take `patience` seconds at most, or end with `TOO_LONG`.
+
+    PostgreSQL watches the time itself: a driver that does sends a cancellation, and may lose the connection by it.
+    """
+    if patience is None:
+        yield
+        return
+    await connection.execute(f"set statement_timeout = {round(1000 * patience)}")
+    try:
+        yield
+    finally:
+        if not connection.is_closed():
+            await connection.execute("reset statement_timeout")
+
+
 async def _ask(connection: Connection, expressions: list[Expression], patience: float) -> set[Expression]:
     columns = [list(column) for column in zip(*expressions, strict=True)]
-    answers = await connection.fetchval(_MATCHES, *columns, timeout=patience)
+    async with limited(connection, patience):
+        answers = await connection.fetchval(_MATCHES, *columns)
     return {one for one, matches in zip(expressions, answers, strict=True) if matches}
