@@ -212,14 +212,17 @@ async def test_rest_rls_14_connections_insert(trial: Trial) -> None:
 
 @requires("REST-RLS-15")
 async def test_rest_rls_15_connections_update(trial: Trial) -> None:
-    """Only who was asked may accept."""
+    """Only who was asked may accept, and what he accepts is what he was asked: with whom stays as it is."""
     cast = await the_cast(trial)
     yes = {"status": "accepted"}
+    with_another = {**yes, "requester_id": cast.stranger.user}
     asker = await trial.shared("asker")
     async with friendship(trial, asker, cast.partner) as one:
         path = f"study_connections?id=eq.{one}&select=*"
         cells = [Cell(who, caller, "PATCH", path, body=yes) for who, caller in outsiders(cast)]
         cells.append(Cell("member", asker, "PATCH", path, body=yes, what="who asked"))
+        forged = "who was asked, as a friendship with somebody who did not ask"
+        cells.append(Cell("member", cast.partner, "PATCH", path, body=with_another, what=forged))
         await walk(trial, cells)
         await unchanged(trial, asker, path, {"status": "pending"})
         await walk(trial, [Cell("member", cast.partner, "PATCH", path, allowed=True, body=yes, what="who was asked")])

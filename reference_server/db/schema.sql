@@ -113,6 +113,16 @@ create table public.study_connections (
 create unique index study_connections_pair
     on public.study_connections (least(requester_id, receiver_id), greatest(requester_id, receiver_id));
 
+-- Who is asked answers for himself: a row that could be given another requester would be a friendship that nobody wants.
+create function gurukul.keep_friendship() returns trigger language plpgsql set search_path = '' as $$
+begin
+    raise exception 'a connection keeps its two people' using errcode = 'check_violation';
+end;
+$$;
+create trigger keep_friendship before update on public.study_connections
+    for each row when ((new.requester_id, new.receiver_id) is distinct from (old.requester_id, old.receiver_id))
+    execute function gurukul.keep_friendship();
+
 -- ---------------------------------------------------------------- who may see and change what (document, section 13)
 alter table public.profiles          enable row level security;
 alter table public.waiting_queue     enable row level security;

@@ -569,6 +569,19 @@ async def test_changes_have_a_ceiling_where_one_is_given(world: World) -> None:
     assert await world.value("select count(*) from study_connections") == 2
 
 
+async def test_a_friendship_keeps_its_two_people(world: World) -> None:
+    """Who is asked says yes or no; he cannot make it a friendship with somebody who never asked."""
+    row = {"requester_id": str(world.ada), "receiver_id": str(world.bob)}
+    await world.call("POST", "study_connections", row, by=world.ada)
+    path = f"study_connections?requester_id=eq.{world.ada}"
+    forged = {"requester_id": str(world.eve), "status": "accepted"}
+    answer = await world.call("PATCH", path, forged, by=world.bob)
+    assert (answer.status, answer.json["code"]) == (400, "23514")
+    assert await world.value("select count(*) from study_connections where status = 'accepted'") == 0
+    assert (await world.call("PATCH", path, {"status": "accepted"}, by=world.bob)).status == 204
+    assert await world.value("select count(*) from study_connections where status = 'accepted'") == 1
+
+
 async def test_where_a_new_row_is(world: World) -> None:
     """With return=headers-only the address of the new row comes instead of the row."""
     row = {"user_id": str(world.ada)}
