@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 BATCH_LIMIT = 500
 """Joins in one batch at most; what is over goes with the next."""
+HINDERED_PAUSE, HINDERED_PATIENCE = 0.1, 5.0
+"""Seconds until a join that somebody else's write hindered is tried again, and after which it is given up."""
 UNDIVIDED = 16
 """Joins that always go together. Of more than these, half go: the others follow while the first are being answered."""
 
@@ -35,6 +37,8 @@ class PendingJoin:
     answered: bool = False
     admitted: int = 0
     refusal: Exception | None = None
+    hindered: bool = False
+    """Set by a batch that could not carry it out because somebody writes what it needs: it goes with a later one."""
     since: float = field(default_factory=time.perf_counter)
     """When the first of them came."""
     _watchers: list[asyncio.Future[None]] = field(default_factory=list)
@@ -57,6 +61,14 @@ class PendingJoin:
             else:
                 caller.set_result(match)
         self._settle()
+
+    def take_over(self, earlier: PendingJoin) -> None:
+        """Answers the callers of an earlier join of the same user as well, which has not been carried out."""
+        self.callers[:0] = earlier.callers
+        self._watchers += earlier._watchers
+        self.since = min(self.since, earlier.since)
+        self.earlier = earlier.earlier
+        self.hindered = True
 
     def fail(self, error: Exception) -> None:
         """Answers the callers that the join took no effect."""
@@ -82,8 +94,8 @@ class PendingJoin:
 class JoinBatches:
     """Hands joins to `run_batch` in batches, one batch at a time, and calls `sweep` every `sweep_interval` seconds.
 
-    `run_batch` answers every join it is given; a join that it leaves unanswered, or all of them when it raises, fail
-    here. An error of `sweep` is logged, and the next sweep comes in its time.
+    `run_batch` answers every join it is given or marks it as hindered, which puts it off; a join that it leaves
+    unanswered, or all of them when it raises, fail here. An error of `sweep` is logged, and the next comes in its time.
     """
 
     def __init__(
@@ -151,6 +163,8 @@ class JoinBatches:
             await self._woken_before(next_sweep)
             if self._gathering:
                 await self._batch()
+            elif not self._stopping:
+                self._wake.clear()  # for a join that was put off, and has gone with others since
             if loop.time() >= next_sweep and not self._stopping:
                 await self._swept()
                 next_sweep = loop.time() + self._sweep_interval
@@ -171,12 +185,26 @@ class JoinBatches:
             await self._run_batch(joins)
         except Exception as error:  # noqa: BLE001 — the rim: whatever it is, it goes to the callers, and the loop goes on
             failure = error
+        self._in_flight = {}
         for join in joins:
+            if join.hindered and not join.answered and time.perf_counter() - join.since < HINDERED_PATIENCE:
+                self._put_off(join)
+                continue
             if not join.answered:
                 join.fail(failure)
             join.earlier = None
         self._left_over = any(join.match is None for join in joins)
-        self._in_flight = {}
+
+    def _put_off(self, join: PendingJoin) -> None:
+        """It gathers again, with the user's next join where there is one, and wakes nobody for a moment."""
+        later = self._gathering.get(join.user)
+        if later is None:
+            self._gathering[join.user] = join
+        else:
+            later.take_over(join)
+        if all(other.hindered for other in self._gathering.values()):
+            self._wake.clear()
+        self._loop.call_later(HINDERED_PAUSE, self._wake.set)
 
     def _take(self) -> list[PendingJoin]:
         joins = list(self._gathering.values())[: self._size()]

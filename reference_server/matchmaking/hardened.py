@@ -19,14 +19,18 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 4
 CLOSE_TIMEOUT = 5.0
-REPEATABLE = frozenset({"40001", "40P01", "23503", "23505"})
-"""What a write by somebody else at the same moment can bring: a deadlock, a user booked or deleted meanwhile."""
+REPEATABLE = frozenset({"40001", "40P01", "55P03", "23503", "23505"})
+"""What a write by somebody else at the same moment can bring: a deadlock, a row that he holds, a user booked or deleted
+meanwhile."""
+HINDERED = "55P03"
 
 _CONFIGURE = """
 update gurukul.matchmaking_settings
-   set queue_ttl = make_interval(secs => $1::float8), session_max_age = make_interval(secs => $2::float8)
+   set queue_ttl = make_interval(secs => $1::float8), session_max_age = make_interval(secs => $2::float8),
+       join_limit = $3, join_window = $4
 """
 _MATCH_WAITING = "select * from gurukul.match_waiting($1, $2, $3, $4, $5, $6, $7, $8)"
+_MATCH_UNHINDERED = "select * from gurukul.match_unhindered($1, $2, $3, $4, $5, $6, $7, $8)"
 _SWEEP = "select gurukul.sweep()"
 _FORGET_JOINS = "select gurukul.forget_joins($1)"
 _LEAVE = "select gurukul.leave($1)"
@@ -63,9 +67,12 @@ class HardenedEngine:
         )
 
     async def start(self) -> None:
-        """Writes the queue's TTL and the sessions' maximum age to where the SQL reads them, and starts the batches."""
+        """Writes the queue's TTL and the other limits to where the SQL reads them, and starts the batches."""
+        settings, limit = self._settings, self._limit
         async with self._database.connection() as connection:
-            await connection.execute(_CONFIGURE, self._settings.queue_ttl, self._settings.session_max_age)
+            await connection.execute(
+                _CONFIGURE, settings.queue_ttl, settings.session_max_age, limit.limit, limit.window
+            )
         self._joins.start()
 
     async def stop(self) -> None:
@@ -130,11 +137,17 @@ class HardenedEngine:
         by_user = {join.user: join for join in joins}
         told: set[UUID] = set()
         began = time.perf_counter()
-        rows = await self._match(joins)
+        unhindered = any(join.hindered for join in joins)
+        for join in joins:
+            join.hindered = False
+        rows = await self._match(joins, unhindered=unhindered)
         now = time.perf_counter()
         self.observer.batch(len(joins), now - began, rows[0]["lock_wait"])
         for user, admitted, retry_after, queued, session, partner, offerer, waited, partner_waited, _ in rows:
             join = by_user[user]
+            if queued is None:
+                join.hindered = True
+                continue
             if retry_after is not None:
                 join.admitted = admitted
                 join.refusal = self._limit.refuse(user, retry_after)
@@ -151,27 +164,33 @@ class HardenedEngine:
             else:
                 join.fail(NoSuchUser(user))
 
-    async def _match(self, joins: list[PendingJoin]) -> list[Record]:
-        """One pass; repeated when somebody else's write came between. The signs of life stay here until it commits."""
+    async def _match(self, joins: list[PendingJoin], *, unhindered: bool = False) -> list[Record]:
+        """One pass, with all joins or with those that nobody hinders; repeated when somebody else's write came between.
+
+        The signs of life stay here until it commits.
+        """
         signs = self._signs.take()
+        statement = _MATCH_UNHINDERED if unhindered else _MATCH_WAITING
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    return await self._call(joins, signs)
+                    return await self._call(statement, joins, signs)
                 except DatabaseError as error:
                     if error.sqlstate not in REPEATABLE or attempt == ATTEMPTS:
                         raise
+                    if error.sqlstate == HINDERED:
+                        statement = _MATCH_UNHINDERED
                     log.info("the pass is repeated: %s", error)
         except BaseException:
             self._signs.put_back(signs)
             raise
         raise AssertionError("the last attempt returns or raises")
 
-    async def _call(self, joins: list[PendingJoin], signs: dict[UUID, float]) -> list[Record]:
+    async def _call(self, statement: str, joins: list[PendingJoin], signs: dict[UUID, float]) -> list[Record]:
         connection = await self._own_connection()
         now = asyncio.get_running_loop().time()
         return await connection.fetch(
-            _MATCH_WAITING,
+            statement,
             [join.user for join in joins],
             [join.mode for join in joins],
             [join.keep for join in joins],

@@ -8,11 +8,15 @@
 --   * Each pass pairs all that can be paired, not its callers alone: at most one compatible user is left waiting.
 --   * Locks are taken in one order: advisory lock, queue rows by user, sessions, members by user. Where somebody's psql
 --     breaks that order, PostgreSQL ends the deadlock and the engine repeats its pass.
+--   * Who holds the advisory lock does not wait long for a session that somebody writes: clients may, and decide how long
+--     their statements take. Whose session that is joins with a later pass (match_unhindered).
 
 create table gurukul.matchmaking_settings (
     only_one         boolean primary key default true check (only_one),
     queue_ttl        interval not null default '2 minutes',
-    session_max_age  interval not null default '2 hours'
+    session_max_age  interval not null default '2 hours',
+    join_limit       int not null default 0,
+    join_window      float8 not null default 60
 );
 insert into gurukul.matchmaking_settings default values;
 
@@ -172,6 +176,16 @@ begin
     )
     insert into public.messages (session_id, sender_id, type, content)
     select id, ended_by, 'text', '{"type":"call-ended"}' from over;
+end;
+$$;
+
+-- The same for one who holds the advisory lock (his function has a lock_timeout of its own, of 5 s): 55P03 where somebody
+-- else goes on writing one of the sessions.
+create function gurukul.end_sessions_soon(p_sessions uuid[], p_by uuid[]) returns void language plpgsql as $$
+begin
+    perform pg_catalog.set_config('lock_timeout', '200ms', true);
+    perform gurukul.end_sessions(p_sessions, p_by);
+    perform pg_catalog.set_config('lock_timeout', '5s', true);
 end;
 $$;
 
@@ -377,7 +391,7 @@ begin
         delete from gurukul.dropped_waiters d where d.user_id = any (v_users);
     end if;
     if v_booked then
-        perform gurukul.end_sessions(array_agg(m.session_id), array_agg(m.user_id))
+        perform gurukul.end_sessions_soon(array_agg(m.session_id), array_agg(m.user_id))
         from unnest(p_users, p_keeps) c (user_id, keep)
         join gurukul.session_members m on m.user_id = c.user_id and m.session_id is distinct from c.keep
         where c.user_id = any (v_users);
@@ -435,6 +449,43 @@ begin
 end;
 $$;
 
+-- The same for all callers but those whose session somebody is writing at this moment: `queued` is null for them, nothing
+-- has happened to them or was counted, and they are to come again.
+create function gurukul.match_unhindered(
+    p_users uuid[], p_modes text[], p_keeps uuid[], p_alive uuid[], p_ages float8[], p_times int[], p_limit int,
+    p_window float8
+) returns table (
+    user_id uuid, admitted int, retry_after float8, queued boolean, session_id uuid, partner_id uuid, offerer_id uuid,
+    waited float8, partner_waited float8, lock_wait float8
+)
+language plpgsql set search_path = '' set lock_timeout = '5s' as $$
+#variable_conflict use_column
+declare
+    v_busy uuid[];
+begin
+    perform gurukul.lock_matching();
+    with mine as (
+        select m.user_id, m.session_id from gurukul.session_members m where m.user_id = any (p_users)
+    ), locked as materialized (
+        select s.id from public.chat_sessions s where s.id in (select n.session_id from mine n)
+        order by s.id for no key update skip locked
+    )
+    select coalesce(array_agg(n.user_id), '{}') into v_busy
+    from mine n where n.session_id not in (select l.id from locked l);
+    return query
+        select m.*
+        from (select coalesce(array_agg(c.user_id order by c.place), '{}') as users,
+                     coalesce(array_agg(c.mode order by c.place), '{}') as modes,
+                     coalesce(array_agg(c.keep order by c.place), '{}') as keeps,
+                     coalesce(array_agg(c.times order by c.place), '{}') as times
+              from unnest(p_users, p_modes, p_keeps, p_times) with ordinality c (user_id, mode, keep, times, place)
+              where c.user_id <> all (v_busy)) a,
+             gurukul.match_waiting(a.users, a.modes, a.keeps, p_alive, p_ages, a.times, p_limit, p_window) m
+        union all
+        select b.user_id, 0, null, null, null, null, null, null, null, 0 from unnest(v_busy) b (user_id);
+end;
+$$;
+
 -- Takes a user out of the queue. A match that was made while this very call waited for the row is undone: he has left.
 create function gurukul.leave(p_user uuid) returns void
 language plpgsql set search_path = '' set lock_timeout = '5s' as $$
@@ -472,7 +523,7 @@ declare
 begin
     perform gurukul.lock_matching();
     delete from public.waiting_queue where user_id = p_user and seen_at <= v_given_up;
-    perform gurukul.end_sessions(array_agg(s.id), array_agg(m.user_id))
+    perform gurukul.end_sessions_soon(array_agg(s.id), array_agg(m.user_id))
     from gurukul.session_members m join public.chat_sessions s on s.id = m.session_id
     where m.user_id = p_user and s.started_at <= v_given_up;
 end;
@@ -484,7 +535,10 @@ language plpgsql set search_path = '' set lock_timeout = '5s' as $$
 begin
     perform gurukul.lock_matching();
     update public.chat_sessions set status = 'ended', ended_at = clock_timestamp()
-    where status = 'active' and started_at < now() - (select session_max_age from gurukul.matchmaking_settings);
+    where id in (select s.id from public.chat_sessions s
+                 where s.status = 'active'
+                   and s.started_at < now() - (select session_max_age from gurukul.matchmaking_settings)
+                 order by s.id for no key update skip locked);
 end;
 $$;
 
@@ -508,20 +562,54 @@ begin
 end;
 $$;
 
+-- Whoever joins on another way than the application's route joins as often as there, and no oftener. What is raised is
+-- PostgREST's own form of an error with a status and headers.
+create function gurukul.refuse_caller(p_seconds float8) returns void language plpgsql as $$
+begin
+    raise sqlstate 'PGRST' using
+        message = '{"code":"PT429","message":"Too many attempts. Please wait."}',
+        detail = format('{"status":429,"headers":{"Retry-After":"%s"}}', greatest(1, ceil(p_seconds)));
+end;
+$$;
+
+create function gurukul.count_entry() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+    v_refused record;
+begin
+    select r.* into v_refused
+    from gurukul.matchmaking_settings s, gurukul.refuse_joins(array[new.user_id], '{1}', s.join_limit, s.join_window) r
+    where s.join_limit > 0;
+    if v_refused.users <> '{}' then
+        perform gurukul.refuse_caller(v_refused.retry_after[1]);
+    end if;
+    return null;
+end;
+$$;
+create trigger count_entry after insert on public.waiting_queue
+    for each row when (current_user in ('anon', 'authenticated')) execute function gurukul.count_entry();
+
 -- As documented, save that a caller who has been matched is told of that match and never matched again, that an entry
--- keeps its place, and that the lock is waited for ('System busy' never comes).
+-- keeps its place, that the lock is waited for ('System busy' never comes), and that a client may join so often only.
 create function public.find_match(p_user_id uuid, p_match_mode text default 'buddies_first')
 returns table (match_found boolean, session_id uuid, partner_id uuid, message text)
 language plpgsql security definer set search_path = '' set lock_timeout = '5s' as $$
 #variable_conflict use_column
 declare
-    v_match record;
+    v_client constant boolean := current_setting('role') in ('anon', 'authenticated');
+    v_match  record;
 begin
     perform gurukul.check_is_caller(p_user_id);
     perform gurukul.lock_matching();
-    select * into v_match from gurukul.match_waiting(
-        array[p_user_id], array[p_match_mode],
-        array[(select m.session_id from gurukul.session_members m where m.user_id = p_user_id)], '{}', '{}');
+    select m.* into v_match
+    from gurukul.matchmaking_settings s,
+         gurukul.match_waiting(
+             array[p_user_id], array[p_match_mode],
+             array[(select b.session_id from gurukul.session_members b where b.user_id = p_user_id)], '{}', '{}',
+             '{1}', case when v_client then s.join_limit else 0 end, s.join_window) m;
+    if v_match.admitted = 0 then
+        perform gurukul.refuse_caller(v_match.retry_after);
+    end if;
     if not v_match.queued then
         raise exception 'there is no user %', p_user_id using errcode = 'foreign_key_violation';
     end if;

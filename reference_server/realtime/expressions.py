@@ -74,12 +74,9 @@ async def limited(connection: Connection, patience: float | None) -> AsyncIterat
     if patience is None:
         yield
         return
-    await connection.execute(f"set statement_timeout = {round(1000 * patience)}")
-    try:
+    async with connection.transaction():
+        await connection.execute(f"set local statement_timeout = {round(1000 * patience)}")
         yield
-    finally:
-        if not connection.is_closed():
-            await connection.execute("reset statement_timeout")
 
 
 async def _ask(connection: Connection, expressions: list[Expression], patience: float) -> set[Expression]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+import orjson
 from starlette.responses import Response
 
 from reference_server.auth import TokenError
@@ -84,8 +85,24 @@ def of_token(error: TokenError) -> RestError:
 
 
 def of_database(error: DatabaseError, role: str) -> RestError:
-    """For what PostgreSQL refused to a caller of this role."""
+    """For what PostgreSQL refused to a caller of this role, or one of its functions by an error of its own making.
+
+    `raise sqlstate 'PT429'` names a status; `raise sqlstate 'PGRST'` names it with headers, both as PostgREST has them
+    (docs.postgrest.org, "RAISE errors with HTTP status codes").
+    """
+    if error.sqlstate == _MADE:
+        return _made(error)
     return RestError(_status(error.sqlstate, role), error.sqlstate, error.message, error.detail, error.hint)
+
+
+def _made(error: DatabaseError) -> RestError:
+    try:
+        said, form = orjson.loads(error.message), orjson.loads(error.detail or "")
+        headers = {str(name): str(value) for name, value in form.get("headers", {}).items()}
+        texts = (said.get("details"), said.get("hint"))
+        return RestError(int(form["status"]), said["code"], said["message"], *texts, headers)
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
+        return RestError(500, "PGRST121", f"Could not parse JSON in the \"RAISE SQLSTATE '{_MADE}'\" error")
 
 
 def unreachable() -> RestError:
@@ -99,6 +116,7 @@ _BEFORE_13 = {
     "PGRST116": ("PGRST116", "JSON object requested, multiple (or no) rows returned"),
     "PGRST303": ("PGRST301", ""),
 }
+_MADE = "PGRST"
 _BY_CODE = {
     "23503": 409,
     "23505": 409,
@@ -118,6 +136,8 @@ _BY_CLASS = {
 
 
 def _status(sqlstate: str, role: str) -> int:
+    if sqlstate.startswith("PT") and sqlstate[2:].isdigit():
+        return int(sqlstate[2:])
     if sqlstate == "42501":
         return 401 if role == "anon" else 403
     return _BY_CODE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2], 400)

@@ -23,7 +23,7 @@ FLOW = ("matchmaking", "signalling")
 """The suites whose outcome the engine decides."""
 AT_ONCE = {"find_match_delay": 0.0}
 """The documented engine answers a join before it searches. Its search begins at once here, not up to 20 ms later: with
-the document's delay a quick client meets its races (the suite's business), and finds users matched twice or put back."""
+the document's delay a quick client meets its races, which are the suite's business: users matched twice or put back."""
 KEYS = ("auth", "errors", "tokens", "sockets")
 """The suites whose outcome the way of signing tokens may change."""
 

@@ -10,8 +10,13 @@ import pytest
 from reference_server.auth import Claims
 from reference_server.db import DatabaseError
 from reference_server.jobs.schedule import Schedule
+from reference_server.limits.join_limit import TooManyJoins
+from reference_server.matchmaking import batching
+from reference_server.matchmaking.engine import NotQueued
+from reference_server.rest.errors import of_database
 
 BURSTS = 20
+DEADLINE = 10.0
 JOIN_BY_SQL = "select * from gurukul.match_waiting(array[$1::uuid], array['global'], array[null::uuid], '{}', '{}')"
 
 
@@ -24,6 +29,13 @@ async def as_client(place, user: UUID, query: str, *args: object):
     """The first row of what a client asks over REST, with his own rights."""
     async with place.database.as_caller(claims_of(user)) as connection:
         return await connection.fetchrow(query, *args)
+
+
+async def hindered(place) -> None:
+    """Waits until a join has been put off because somebody writes its user's session."""
+    async with asyncio.timeout(DEADLINE):
+        while not any(join.hindered for join in place.engine._joins._gathering.values()):
+            await place.value("select 1")
 
 
 async def pair(place) -> tuple[UUID, UUID]:
@@ -106,13 +118,81 @@ async def test_a_rejoin_tells_the_partner(hardened):
     assert await hardened.active(waiter) == []
 
 
+async def test_a_client_who_holds_a_session_holds_up_nobody_else(hardened, monkeypatch):
+    """While one's session is being written, for however long, others join and are matched; he is, when that is over."""
+    monkeypatch.setattr(batching, "HINDERED_PATIENCE", 60.0)
+    _, comer = await pair(hardened)
+    one, other = await hardened.users(2)
+    async with hardened.database.transaction() as slow:
+        await slow.execute("update public.chat_sessions set started_at = started_at")
+        joins = [asyncio.create_task(hardened.engine.join(comer, "global"))]
+        await hindered(hardened)
+        assert await hardened.engine.join(one, "global") is None
+        joins.append(asyncio.create_task(hardened.engine.join(comer, "global")))
+        assert (await hardened.engine.join(other, "global")).partner_id == one
+        await hardened.engine.sweep()
+        assert not any(join.done() for join in joins)
+    assert await asyncio.gather(*joins) == [None, None]
+    assert await hardened.waiting() == [comer]
+
+
+async def test_a_join_that_is_hindered_for_too_long_is_given_up(hardened, monkeypatch):
+    """Nothing has happened to him then: his session stands, and he can join again."""
+    monkeypatch.setattr(batching, "HINDERED_PATIENCE", 0.0)
+    waiter, comer = await pair(hardened)
+    async with hardened.database.transaction() as slow:
+        await slow.execute("update public.chat_sessions set started_at = started_at")
+        with pytest.raises(NotQueued):
+            await hardened.engine.join(comer, "global")
+    assert await hardened.partner(comer) == waiter
+    assert await hardened.engine.join(comer, "global") is None
+
+
+async def test_a_vanished_user_whose_session_is_held_is_settled_later(hardened):
+    """Whoever holds the row holds up the tracker for a moment only; it asks again."""
+    waiter, comer = await pair(hardened)
+    async with hardened.database.transaction() as slow:
+        await slow.execute("update public.chat_sessions set started_at = started_at")
+        with pytest.raises(DatabaseError) as refused:
+            await hardened.engine.vanished(comer)
+        assert refused.value.sqlstate == "55P03"
+    await hardened.engine.vanished(comer)
+    assert await hardened.active(waiter) == []
+
+
+FIND_MATCH = "select * from public.find_match($1, 'global')"
+ENTER = "insert into public.waiting_queue (user_id) values ($1)"
+
+
+@pytest.mark.parametrize("way", [FIND_MATCH, ENTER])
+async def test_no_way_of_joining_is_without_the_limit(engine_at_work, way):
+    """Over REST a client joins as often as by the route, which counts the same joins; the server has no limit."""
+    async with engine_at_work("hardened", join_rate_limit=3) as place:
+        (user,) = await place.users(1)
+        await place.engine.join(user, "global")
+        for _ in range(2):
+            await place.engine.leave(user)
+            await as_client(place, user, way, user)
+        await place.engine.leave(user)
+        with pytest.raises(DatabaseError) as refused:
+            await as_client(place, user, way, user)
+        error = of_database(refused.value, "authenticated")
+        assert (error.status, error.code, error.message) == (429, "PT429", "Too many attempts. Please wait.")
+        assert 1 <= int(error.headers["Retry-After"]) <= 60
+        assert await place.waiting() == []
+        with pytest.raises(TooManyJoins):
+            await place.engine.join(user, "global")
+        await place.execute(way, user)
+        assert await place.waiting() == [user]
+
+
 async def test_an_end_under_way_and_a_join_agree(hardened):
     """A join that meets the end of its user's session waits for it, and ends it no second time."""
     waiter, comer = await pair(hardened)
     async with hardened.database.transaction() as rest:
         await rest.execute("update public.chat_sessions set status = 'ended', ended_by = $1", waiter)
         join = asyncio.create_task(hardened.engine.join(comer, "global"))
-        await hardened.blocked()
+        await hindered(hardened)
     assert await join is None
     assert await hardened.value("select ended_by from public.chat_sessions") == waiter
     assert await hardened.waiting() == [comer]
