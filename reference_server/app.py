@@ -174,9 +174,19 @@ def _signer(settings: Settings) -> TokenSigner:
 
 
 def _pool_size(settings: Settings) -> int:
-    """The pool that is asked for, within what the plan's database takes: some work has connections of its own."""
+    """The pool that is asked for, within this process's part of what the plan's database takes.
+
+    Raises:
+        Refused: so many processes would not have a connection each beside those that some work has for itself.
+    """
     most = PLANS[settings.plan].database_connections
-    return settings.database_pool if most is None else min(settings.database_pool, most - _OWN_CONNECTIONS)
+    if most is None:
+        return settings.database_pool
+    left = most // settings.workers - _OWN_CONNECTIONS
+    if left < 1:
+        what = f"--workers {settings.workers} share the {most} database connections of --plan {settings.plan}"
+        raise Refused(what, f"start {most // (_OWN_CONNECTIONS + 1)} workers at most")
+    return min(settings.database_pool, left)
 
 
 @asynccontextmanager

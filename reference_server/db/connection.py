@@ -38,6 +38,10 @@ class Unavailable(Exception):
     """PostgreSQL cannot be reached now, or no connection of the pool came free in time; the caller may try again."""
 
 
+class NoneFree(Unavailable):
+    """No connection of the pool came free in time: PostgreSQL may be well, there is more to do than it can take."""
+
+
 class Record(Protocol):
     """One row: columns by name or by position."""
 

@@ -13,7 +13,7 @@ import orjson
 
 from reference_server.auth.claims import Claims
 from reference_server.db import startup
-from reference_server.db.connection import Connection, DatabaseError, Refused, Unavailable, driver
+from reference_server.db.connection import Connection, DatabaseError, NoneFree, Refused, Unavailable, driver
 from reference_server.db.counting import Statements, counted
 from reference_server.db.installation import Rewrite, as_written, install
 from reference_server.db.replication import LogStream, open_log
@@ -114,13 +114,15 @@ class Database:
         """A pooled connection with the owner's rights; each statement commits by itself.
 
         Raises:
-            Unavailable: PostgreSQL is gone, or no connection came free in time.
+            Unavailable: PostgreSQL is gone; NoneFree: no connection came free in time.
         """
         began = time.perf_counter()
         try:
             connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT)
-        except (OSError, TimeoutError, driver.InterfaceError, DatabaseError) as error:
-            raise Unavailable(f"no database connection ({error or 'none came free in time'})") from error
+        except TimeoutError as error:  # before OSError, of which it is one
+            raise NoneFree(f"no database connection (none came free in {ACQUIRE_TIMEOUT:g} s)") from error
+        except (OSError, driver.InterfaceError, DatabaseError) as error:
+            raise Unavailable(f"no database connection ({error})") from error
         finally:
             self.waited(time.perf_counter() - began)
         try:

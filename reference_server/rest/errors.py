@@ -9,7 +9,7 @@ import orjson
 from starlette.responses import Response
 
 from reference_server.auth import TokenError
-from reference_server.db import DatabaseError
+from reference_server.db import DatabaseError, NoneFree, Unavailable
 from reference_server.web.errors import Json
 
 
@@ -105,8 +105,10 @@ def _made(error: DatabaseError) -> RestError:
         return RestError(500, "PGRST121", f"Could not parse JSON in the \"RAISE SQLSTATE '{_MADE}'\" error")
 
 
-def unreachable() -> RestError:
+def unreachable(error: Unavailable) -> RestError:
     """For a database that cannot be reached, or has no connection free in time."""
+    if isinstance(error, NoneFree):
+        return RestError(504, "PGRST003", "Timed out acquiring connection from connection pool.")
     return RestError(503, "PGRST000", "Database connection error. Retrying the connection.")
 
 

@@ -102,8 +102,8 @@ class _Rest:
                 return errors.response(RestError(error.status, "PGRST102", error.message), self._version)
             except DatabaseError as error:
                 return errors.response(errors.of_database(error, role), self._version)
-            except Unavailable:
-                return errors.response(errors.unreachable(), self._version)
+            except Unavailable as error:
+                return errors.response(errors.unreachable(error), self._version)
 
         return endpoint
 

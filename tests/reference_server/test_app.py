@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from reference_server.app import ENGINES, build_app, build_parts, running
+from reference_server.app import ENGINES, _pool_size, build_app, build_parts, running
 from reference_server.auth.keys import made_key
 from reference_server.db import Refused, Unavailable
 from reference_server.settings import Settings
@@ -147,3 +147,17 @@ def test_engines_have_their_sql() -> None:
     """Each engine's SQL file is there."""
     assert ENGINES.keys() == {"documented", "hardened"}
     assert all("find_match" in entry.sql_text() for entry in ENGINES.values())
+
+
+@pytest.mark.parametrize(("workers", "pool"), [(1, 20), (2, 20), (3, 16), (12, 1)])
+def test_the_workers_share_the_connections_of_the_plan(workers: int, pool: int) -> None:
+    """60 for all of them together: a pool each, and four that a process has besides."""
+    found = _pool_size(Settings(plan="free", workers=workers, database_pool=20))
+    assert found == pool
+    assert workers * (found + 4) <= 60
+
+
+def test_more_workers_than_connections_are_refused() -> None:
+    """The plan's ceiling holds; the message says how many there may be."""
+    with pytest.raises(Refused, match="start 12 workers at most"):
+        _pool_size(Settings(plan="free", workers=13))

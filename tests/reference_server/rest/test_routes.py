@@ -12,6 +12,7 @@ import pytest
 
 from reference_server.auth import TokenSigner
 from reference_server.db import Database
+from reference_server.db import database as database_module
 from reference_server.rest.catalogue import load_catalogue
 from reference_server.rest.polls import Polls
 from reference_server.rest.routes import routes
@@ -666,3 +667,26 @@ async def test_statements_that_take_too_long(
     assert late.json["message"] == "canceling statement due to statement timeout"
     assert (await world.call("POST", "waiting_queue", row, by=world.ada)).status == 201
     await impatient.close()
+
+
+async def test_a_pool_that_is_used_up(
+    shared_url: str,
+    shared: Database,
+    signer: TokenSigner,
+    gateway: Gateway,
+    client_for: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever gets no connection in time is told so: 504 PGRST003, which clients do not repeat as they do a 503."""
+    monkeypatch.setattr(database_module, "ACQUIRE_TIMEOUT", 0.05)
+    small = await Database.open(shared_url, pool_size=1)
+    polls = Polls(small, together=False)
+    client = client_for(routes(small, polls, gateway, Seen(), await load_catalogue(shared)))
+    world = World(client, signer, shared, Seen())
+    await world.settle()
+    async with small.connection():
+        late = await world.call("GET", "profiles", by=world.ada)
+    assert (late.status, late.json["code"]) == (504, "PGRST003")
+    assert late.json["message"] == "Timed out acquiring connection from connection pool."
+    assert (await world.call("GET", "profiles", by=world.ada)).status == 200
+    await small.close()
