@@ -14,4 +14,4 @@ MUTANT = {
 
 def mutate(server: Mutation) -> None:
     """The sweep passes them over."""
-    server.sql("where status = 'active' and started_at < now() -", "where false and started_at < now() -")
+    server.sql("where s.status = 'active'\n", "where false\n")

@@ -15,7 +15,7 @@ MUTANT = {
 def mutate(server: Mutation) -> None:
     """A message is all that comes of it."""
     server.sql(
-        "    perform gurukul.end_sessions(array_agg(s.id), array_agg(m.user_id))\n"
+        "    perform gurukul.end_sessions_soon(array_agg(s.id), array_agg(m.user_id))\n"
         "    from gurukul.session_members m join public.chat_sessions s on s.id = m.session_id\n"
         "    where m.user_id = p_user and s.started_at <= v_given_up;",
         "    insert into public.messages (session_id, sender_id, type, content)\n"
