@@ -15,8 +15,8 @@ from harness.results.store import StoredRun, load_run, write_text
 FORMAT_NAMES = ("github-benchmark", *FORMATS, "junit")
 
 
-def export(paths: Sequence[Path], to: str, better: str, output: Path | None) -> int:
-    """Writes stored runs in another format, to a file or to standard output; returns the exit status.
+def export(paths: Sequence[Path], to: str, better: str, output: str) -> int:
+    """Writes stored runs in another format, to a file or to standard output (`-`); returns the exit status.
 
     Raises:
         Trouble: a run cannot be read or has no figures, there is no such format, or it takes one run alone.
@@ -29,10 +29,10 @@ def export(paths: Sequence[Path], to: str, better: str, output: Path | None) -> 
     if to != "junit" and not any(figures_to_export(run) for run in runs):
         raise Trouble(f"there are no figures in {paths[-1]}", "export a run of bench, swarm, peers or conform")
     text = _text(runs, to, better)
-    if output is None:
+    if output in {"", "-"}:
         sys.stdout.write(text)
     else:
-        write_text(output, text)
+        write_text(Path(output), text)
         say(f"{to}: {output}")
     return Exit.VALID
 

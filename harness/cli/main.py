@@ -77,7 +77,10 @@ def serve(
         str, typer.Option(metavar="ID|FILE", help="Build one fault in: M01 (docs/mutants.md), or a mutant's file.")
     ] = "",
     write_target: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the target file that the other verbs take.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", callback=options.writable, help="Write the target file that the other verbs take."
+        ),
     ] = None,
     verbose: options.Verbose = 0,
 ) -> int:
@@ -101,7 +104,9 @@ def conform(
     database_url: options.DatabaseUrl = "",
     results: options.Results = options.DEFAULT_RESULTS,
     json: options.Json = "",
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a JUnit report.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", callback=options.writable, help="Write a JUnit report.")
+    ] = None,
     html: options.Html = None,
     verbose: options.Verbose = 0,
 ) -> int:
@@ -310,7 +315,10 @@ def compare(
         typer.Option("--ignore", metavar="NAME", help="What need not match: cpu, kernel, … (docs/comparing.md)."),
     ] = None,
     json: options.Json = "",
-    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a comment.")] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", callback=options.writable, help="Write it as Markdown, for a comment."),
+    ] = None,
 ) -> int:
     """Compare two stored runs: each figure better, worse, or no difference, with the interval that says so.
 
@@ -338,7 +346,10 @@ def claims(
     json: options.Json = "",
     html: options.Html = None,
     markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the table as Markdown, as results/claims.md is.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", callback=options.writable, help="Write the table as Markdown, as results/claims.md is."
+        ),
     ] = None,
     verbose: options.Verbose = 0,
 ) -> int:
@@ -374,8 +385,15 @@ def export(
         typer.Option(metavar="smaller|bigger", help="Which figures github-benchmark gets: its tool takes one sort."),
     ] = "smaller",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; standard output unless said.")
-    ] = None,
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            callback=options.writable_json,
+            help="Where to; standard output unless said.",
+        ),
+    ] = "",
 ) -> int:
     """Write stored runs in the format of another tool; figures that are void are left out."""
     from harness.cli.export import export as verb

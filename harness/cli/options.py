@@ -7,6 +7,28 @@ from typing import Annotated
 
 import typer
 
+from harness.errors import Trouble
+from harness.results.store import check_writable
+
+
+def writable_json(context: typer.Context, json: str) -> str:
+    """A path that can be written, `-`, or nothing. Raises Trouble before anything is measured that would be lost."""
+    if json not in {"", "-"} and not context.resilient_parsing:
+        check_writable(Path(json))
+    return json
+
+
+def writable(context: typer.Context, option: typer.CallbackParam, path: Path | None) -> Path | None:
+    """As `writable_json`, for what goes into a file alone."""
+    if path is None or context.resilient_parsing:
+        return path
+    if str(path) == "-":
+        name = max(option.opts, key=len)
+        raise Trouble(f"{name} -: it goes into a file, not to standard output", "name a file")
+    check_writable(path)
+    return path
+
+
 TargetArgument = Annotated[
     str, typer.Argument(metavar="TARGET", help="documented, hardened (started for the command), or a target file.")
 ]
@@ -14,9 +36,18 @@ TargetsArgument = Annotated[
     list[str], typer.Argument(metavar="TARGET...", help="documented, hardened (started for the command), or files.")
 ]
 Json = Annotated[
-    str, typer.Option("--json", metavar="FILE", help="Write the same facts for a program; - is standard output.")
+    str,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        callback=writable_json,
+        help="Write the same facts for a program; - is standard output.",
+    ),
 ]
-Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained HTML page.")]
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", callback=writable, help="Write one self-contained HTML page."),
+]
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more.")]
 DatabaseUrl = Annotated[
     str,

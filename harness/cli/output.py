@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from harness.cli.running import EXIT_OF, Exit, say
-from harness.errors import Trouble
 from harness.report.rows import figures_of
 from harness.results.finding import Verdict
 from harness.results.run import ConformRun, ConformSetRun, dump_run
@@ -84,6 +83,4 @@ def write_page(run: StoredRun, path: Path) -> None:
     """Writes the HTML page. Raises Trouble when the place cannot be written."""
     from harness.report.html import page
 
-    if not path.parent.is_dir():
-        raise Trouble(f"there is no folder {path.parent}", "make it, or write the page elsewhere")
     write_text(path, page(run))

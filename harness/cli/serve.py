@@ -16,6 +16,7 @@ from harness.lab.database import without_password
 from harness.lab.deployment import ENGINES, Deployment, deployment, given_database, running_cluster
 from harness.lab.folder import make_folder, sweep_folders
 from harness.lab.mutants import find_mutant
+from harness.results.store import write_text
 from harness.target import Target, dump_target
 
 
@@ -103,12 +104,7 @@ def _announce(deployed: Deployment, kept: bool, write_target: Path | None) -> No
         f"database      {without_password(deployed.database_url)} ({'kept' if kept else 'gone with this command'})",
     ]
     if write_target is not None:
-        try:
-            write_target.write_text(dump_target(target), encoding="utf-8")
-        except OSError as error:
-            raise Trouble(
-                f"the target file {write_target} cannot be written ({error.strerror})", "give another path"
-            ) from None
+        write_text(write_target, dump_target(target))
         lines.append(f"target file   {write_target}")
     sys.stdout.write("\n".join([*lines, "ready; Ctrl-C stops it", ""]))
     sys.stdout.flush()

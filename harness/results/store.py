@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 import os
 import secrets
+import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import ValidationError
 
@@ -26,6 +28,9 @@ from harness.results.run import (
 from harness.results.versions import upgraded
 
 StoredRun = BenchRun | ConformRun | ConformSetRun | SwarmRun | PeersRun | JudgeRun | ClaimsRun
+
+_MOST_LINKS = 40
+"""So many links are followed, as the kernel does (path_resolution(7))."""
 
 
 class RunFolder:
@@ -68,7 +73,10 @@ class RunStore:
         try:
             folder.logs.mkdir(parents=True)
         except OSError as error:
-            raise _unwritable(folder.path, error) from None
+            raise Trouble(
+                f"the results cannot be written to {folder.path} ({error.strerror})",
+                "choose another folder, or allow writing and make room",
+            ) from None
         return folder
 
     def runs(self) -> list[Path]:
@@ -107,21 +115,92 @@ def parse_run(data: Any, origin: str) -> StoredRun:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file in one step (temporary name, then rename). Raises Trouble when it cannot be written."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Writes a file in one step (temporary name, then rename); what is no regular file is written to as it is.
+
+    Links are followed: what they lead to is written, and they stay. Raises Trouble when it cannot be written.
+    """
+    try:
+        place = _place(path)
+        if isinstance(place, Path):
+            _replace(place, text)
+        else:
+            with place as file:
+                file.write(text)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def check_writable(path: Path) -> None:
+    """Finds out whether `write_text` can write there, and leaves everything as it is. Raises Trouble when it cannot."""
+    try:
+        if (held := _descriptor(path)) is not None:
+            os.fstat(held)
+        elif path.is_dir():
+            raise _os_error(errno.EISDIR)
+        elif not _is_replaced(path):
+            if not os.access(path, os.W_OK):
+                raise _os_error(errno.EACCES)
+        else:
+            part = _part(Path(os.path.realpath(path)))
+            part.touch()
+            part.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _place(path: Path) -> Path | TextIO:
+    """What is replaced: a regular file, or one to be made. What is written to as it is: a device, a pipe, our output.
+
+    `/dev/stdout` may lead to a regular file: replaced, it would lose what the shell lets us write to it besides.
+    """
+    if (held := _descriptor(path)) is not None:
+        return os.fdopen(os.dup(held), "w", encoding="utf-8")
+    return Path(os.path.realpath(path)) if _is_replaced(path) else path.open("w", encoding="utf-8")
+
+
+def _is_replaced(path: Path) -> bool:
+    """Whether a path leads to a regular file, or to nothing yet. Raises OSError where nobody can follow it."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _descriptor(path: Path) -> int | None:
+    """The file descriptor of ours that a path means: `/dev/stdout`, `/dev/fd/63`, a link to one; None for any other."""
+    ours = Path(f"/proc/{os.getpid()}/fd")
+    for _ in range(_MOST_LINKS):
+        if path.parent.resolve() == ours and path.name.isdigit():
+            return int(path.name)
+        if not path.is_symlink():
+            return None
+        path = path.parent / path.readlink()
+    return None
+
+
+def _replace(path: Path, text: str) -> None:
+    part = _part(path)
     try:
         with part.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except OSError as error:
+    except OSError:
         part.unlink(missing_ok=True)
-        raise _unwritable(path, error) from None
+        raise
+
+
+def _part(path: Path) -> Path:
+    """Where a file is written before it gets its name."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _os_error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
 
 
 def _unwritable(path: Path, error: OSError) -> Trouble:
-    return Trouble(
-        f"the results cannot be written to {path} ({error.strerror})",
-        "choose another folder, or allow writing and make room",
-    )
+    folder = Path(os.path.realpath(path)).parent
+    why = error.strerror if folder.is_dir() else f"there is no folder {folder}"
+    return Trouble(f"{path} cannot be written ({why})", "choose another place, or allow writing and make room")

@@ -133,7 +133,7 @@ def test_the_report_shows_a_stored_run_and_writes_its_page(shared_gurukul, swarm
 def test_a_page_in_a_missing_folder_is_one_line(shared_gurukul, swarmed):
     """The page's place is named."""
     ended = shared_gurukul("report", str(swarmed[0]), "--html", "/nonexistent/page.html")
-    assert ended.trouble == "there is no folder /nonexistent: make it, or write the page elsewhere"
+    assert ended.trouble.startswith("/nonexistent/page.html cannot be written (there is no folder /nonexistent): ")
 
 
 def test_pairs_connect(gurukul):

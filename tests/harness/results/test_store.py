@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from harness.errors import Trouble
 from harness.results.finding import Verdict
 from harness.results.fingerprint import Fingerprint
 from harness.results.run import PeersRun
-from harness.results.store import RunStore, load_run, write_text
+from harness.results.store import RunStore, check_writable, load_run, write_text
 
 RUN = PeersRun(fingerprint=Fingerprint(created="2026-01-01T00:00:00+00:00"), verdict=Verdict.VALID)
 
@@ -54,6 +56,73 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         write_text(tmp_path / "folder", "new")
     assert (tmp_path / "x").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "x"]
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    """A link to a file, to a link, and to what is not there yet; one that leads round in a circle is told."""
+    file, link, far, dangling, circle = (tmp_path / name for name in ("file", "link", "far", "dangling", "circle"))
+    file.write_text("old")
+    link.symlink_to("file")
+    far.symlink_to(link)
+    dangling.symlink_to(tmp_path / "made")
+    circle.symlink_to(circle)
+    for path, target in ((link, file), (far, file), (dangling, tmp_path / "made")):
+        write_text(path, path.name)
+        assert path.is_symlink() and not target.is_symlink()
+        assert target.read_text() == path.name
+    with pytest.raises(Trouble, match="circle cannot be written"):
+        write_text(circle, "x")
+
+
+@pytest.mark.parametrize("by_link", [False, True])
+def test_a_pipe_is_written_to_as_it_is(tmp_path: Path, by_link: bool) -> None:
+    """Whoever reads it gets the text; it is not replaced by a file, nor opened by a look whether it can be written."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    path = tmp_path / "link" if by_link else pipe
+    if by_link:
+        path.symlink_to(pipe)
+    check_writable(path)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(path, "text")
+    assert os.read(reader, 100) == b"text"
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_descriptor_of_ours_is_written_to_as_it_is(tmp_path: Path) -> None:
+    """`--json >(program)` is a pipe under /dev/fd; one that leads to a file keeps what stands there before."""
+    out, into = os.pipe()
+    check_writable(Path(f"/dev/fd/{into}"))
+    write_text(Path(f"/dev/fd/{into}"), "text")
+    assert os.read(out, 100) == b"text"
+    os.close(out)
+    os.close(into)
+    with (tmp_path / "log").open("w+") as log:
+        log.write("before ")
+        log.flush()
+        write_text(Path(f"/proc/self/fd/{log.fileno()}"), "text")
+        log.write(" after")
+    assert (tmp_path / "log").read_text() == "before text after"
+    with pytest.raises(Trouble, match=r"/dev/fd/\d+ cannot be written"):
+        check_writable(Path(f"/dev/fd/{out}"))
+
+
+def test_a_look_whether_a_file_can_be_written_leaves_all_as_it_is(tmp_path: Path) -> None:
+    """The old file keeps its text, no new one appears; what cannot be written is told as writing would tell it."""
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "folder").mkdir()
+    check_writable(tmp_path / "old")
+    check_writable(tmp_path / "new")
+    for name, why in (("folder", "Is a directory"), ("none/x", f"there is no folder {tmp_path / 'none'}")):
+        with pytest.raises(Trouble) as looked:
+            check_writable(tmp_path / name)
+        with pytest.raises(Trouble) as wrote:
+            write_text(tmp_path / name, "x")
+        assert str(looked.value) == str(wrote.value)
+        assert why in str(looked.value)
+    assert (tmp_path / "old").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "old"]
 
 
 DATA = json.loads(RUN.model_dump_json(by_alias=True))
