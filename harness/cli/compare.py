@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from harness.cli.running import Exit
+from harness.cli.streams import put, show
 from harness.errors import Trouble
 from harness.report.comparison import comparison_markdown, comparison_table
 from harness.results.comparable import FIELDS
@@ -45,11 +43,8 @@ def _known(option: str, given: Sequence[str], known: Sequence[str]) -> None:
 
 
 def _show(comparison: Comparison, json: str) -> None:
-    console = Console(stderr=json == "-", highlight=False)
-    if not console.is_terminal:
-        console = Console(stderr=json == "-", highlight=False, width=140)
-    console.print(comparison_table(comparison))
+    show(comparison_table(comparison), to_stderr=json == "-")
     if json == "-":
-        sys.stdout.write(dump_comparison(comparison))
+        put(dump_comparison(comparison))
     elif json:
         write_text(Path(json), dump_comparison(comparison))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.cli.folder import run_folder
 from harness.cli.judging import Terms
-from harness.cli.output import publish, write_json, write_reports
+from harness.cli.output import each, publish, write_json, write_reports
 from harness.cli.progress import Progress
 from harness.cli.running import together
 from harness.cli.suite import interrupted_suite, run_suite, troubled_suite
@@ -79,11 +79,18 @@ async def conform(
                 suites.runs[name] = interrupted_suite(folder, name)
         run = side_by_side([suites.runs[name] for name in names])
         if len(names) == 1 and suites.troubles:
-            folder.save(run)
-            write_reports(run, html=html, junit=junit)
-            write_json(run, json)
-            raise next(iter(suites.troubles.values()))
+            (trouble,) = suites.troubles.values()
+            each(
+                lambda: _raise(trouble),
+                lambda: folder.save(run),
+                lambda: write_reports(run, html=html, junit=junit),
+                lambda: write_json(run, json),
+            )
         return publish(run, folder, json=json, junit=junit, html=html)
+
+
+def _raise(trouble: Trouble) -> None:
+    raise trouble
 
 
 def named(targets: Sequence[str], *, time: str = "", database_url: str = "") -> dict[str, str]:

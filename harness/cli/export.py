@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.cli.running import Exit, say
+from harness.cli.streams import put
 from harness.errors import Trouble
 from harness.report.junit import junit_report
 from harness.results.exporters import FORMATS, figures_to_export, github_benchmark
@@ -30,7 +30,7 @@ def export(paths: Sequence[Path], to: str, better: str, output: str) -> int:
         raise Trouble(f"there are no figures in {paths[-1]}", "export a run of bench, swarm, peers or conform")
     text = _text(runs, to, better)
     if output in {"", "-"}:
-        sys.stdout.write(text)
+        put(text)
     else:
         write_text(Path(output), text)
         say(f"{to}: {output}")

@@ -11,6 +11,7 @@ import typer
 from harness.cli import options
 from harness.cli.require import spread
 from harness.cli.running import Exit, guarded, run, say
+from harness.cli.streams import make_ready, put, unwritten
 
 app = typer.Typer(
     name="gurukul",
@@ -411,10 +412,18 @@ def main(arguments: list[str] | None = None) -> int:
         except typer.TyperException as error:  # an unknown verb or option, a value out of range
             say(f"error: {error.format_message().rstrip('.')}: see gurukul --help")
             return Exit.TROUBLE
+        except OSError:  # as a rule typer's own writing, of help: what it left unwritten fails again
+            put("")
+            raise
+        except SystemExit as left:  # what typer makes of a broken pipe, with status 1
+            if isinstance(left.__context__, BrokenPipeError):
+                raise unwritten(left.__context__) from None
+            raise
 
     return guarded(verb)
 
 
 def entry() -> None:
     """The console script."""
+    make_ready()
     sys.exit(main())

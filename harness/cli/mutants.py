@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from harness.cli.folder import run_folder
+from harness.cli.output import each
 from harness.cli.progress import Progress
 from harness.cli.running import Exit, say
+from harness.cli.streams import put, show
 from harness.errors import Trouble
 from harness.lab.crash import crashable
 from harness.lab.deployment import running_cluster
@@ -143,26 +145,29 @@ async def _trial(mutant: Mutant, target: Path, number: int, bench: Bench) -> dic
 
 def _publish(matrix: Matrix, folder: RunFolder, json: str, html: Path | None) -> None:
     text = dump_matrix(matrix)
-    write_text(folder.path / "mutants.json", text)
-    if html is not None:
-        from harness.report.matrix import matrix_page
+    each(
+        lambda: write_text(folder.path / "mutants.json", text),
+        *([partial(_write_page, matrix, html)] if html is not None else []),
+        lambda: _show(matrix, to_stderr=json == "-"),
+        lambda: _write_json(text, json),
+        lambda: say(f"run: {folder.path}"),
+    )
 
-        write_text(html, matrix_page(matrix))
-    _show(matrix, to_stderr=json == "-")
+
+def _write_json(text: str, json: str) -> None:
     if json == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        put(text)
     elif json:
         write_text(Path(json), text)
-    say(f"run: {folder.path}")
+
+
+def _write_page(matrix: Matrix, path: Path) -> None:
+    from harness.report.matrix import matrix_page
+
+    write_text(path, matrix_page(matrix))
 
 
 def _show(matrix: Matrix, *, to_stderr: bool) -> None:
-    from rich.console import Console
-
     from harness.report.matrix import matrix_tables
 
-    console = Console(stderr=to_stderr, highlight=False)
-    if not console.is_terminal:
-        console = Console(stderr=to_stderr, highlight=False, width=140)
-    console.print(*matrix_tables(matrix), matrix.sentence, *matrix.complaints, sep="\n")
+    show(*matrix_tables(matrix), matrix.sentence, *matrix.complaints, to_stderr=to_stderr)

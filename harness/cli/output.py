@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from harness.cli import streams
 from harness.cli.running import EXIT_OF, Exit, say
+from harness.errors import Trouble
 from harness.report.rows import figures_of
 from harness.results.finding import Verdict
 from harness.results.run import ConformRun, ConformSetRun, dump_run
@@ -21,35 +24,62 @@ _WORST = (Exit.INVALID, Exit.TROUBLE, Exit.UNKNOWN, Exit.VALID)
 
 
 def publish(run: StoredRun, folder: RunFolder, *, json: str, html: Path | None, junit: Path | None = None) -> int:
-    """Stores a run, shows it, and returns the exit status that it means."""
-    folder.save(run)
-    show(run, json=json, html=html, junit=junit)
-    say(f"run: {folder.path}")
+    """Stores a run, shows it, says where it is, and returns the exit status that it means.
+
+    Raises:
+        Trouble: something of that could not be written; all the rest was done.
+    """
+    each(
+        lambda: folder.save(run),
+        lambda: show(run, json=json, html=html, junit=junit),
+        lambda: say(f"run: {folder.path}"),
+    )
     return exit_status(run)
+
+
+def each(*steps: Callable[[], object]) -> None:
+    """Takes every step, whatever becomes of those before it: what was measured must not be lost for a full disk.
+
+    Raises:
+        Trouble: the first that came of a step; any other is said.
+    """
+    troubles = []
+    for step in steps:
+        try:
+            step()
+        except Trouble as trouble:
+            troubles.append(trouble)
+    for more in troubles[1:]:
+        say(f"error: {more}")
+    if troubles:
+        raise troubles[0]
 
 
 def show(run: StoredRun, *, json: str, html: Path | None, junit: Path | None = None) -> None:
     """The page, the JUnit report, the summary on standard output (or error when the JSON goes there), the JSON."""
-    write_reports(run, html=html, junit=junit)
-    summarise(run, to_stderr=json == "-")
-    write_json(run, json)
+    each(
+        lambda: write_reports(run, html=html, junit=junit),
+        lambda: summarise(run, to_stderr=json == "-"),
+        lambda: write_json(run, json),
+    )
 
 
 def write_reports(run: StoredRun, *, html: Path | None, junit: Path | None) -> None:
     """The page and the JUnit report, where they are asked for."""
-    if html is not None:
-        write_page(run, html)
-    if junit is not None:
-        from harness.report.junit import junit_report
+    page = [partial(write_page, run, html)] if html is not None else []
+    each(*page, *([partial(_write_junit, run, junit)] if junit is not None else []))
 
-        write_text(junit, junit_report(run))
+
+def _write_junit(run: StoredRun, path: Path) -> None:
+    from harness.report.junit import junit_report
+
+    write_text(path, junit_report(run))
 
 
 def write_json(run: StoredRun, json: str) -> None:
     """The same facts for a program, where they are asked for; `-` is standard output."""
     if json == "-":
-        sys.stdout.write(dump_run(run))
-        sys.stdout.flush()
+        streams.put(dump_run(run))
     elif json:
         write_text(Path(json), dump_run(run))
 
@@ -69,14 +99,9 @@ def exit_status(run: StoredRun) -> Exit:
 
 def summarise(run: StoredRun, *, to_stderr: bool = False) -> None:
     """The run in tables."""
-    from rich.console import Console
-
     from harness.report.terminal import summary
 
-    console = Console(stderr=to_stderr, highlight=False)
-    if not console.is_terminal:
-        console = Console(stderr=to_stderr, highlight=False, width=140)
-    console.print(summary(run))
+    streams.show(summary(run), to_stderr=to_stderr)
 
 
 def write_page(run: StoredRun, path: Path) -> None:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from harness.cli.streams import tell
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -84,8 +86,7 @@ class Progress:
         if self.rich is not None:
             self.rich.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+            tell(text + "\n")
 
     def detail(self, text: str) -> None:
         """A line that stays, for whoever asked for more."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from harness.cli.output import summarise, write_page
+from harness.cli.output import each, summarise, write_page
 from harness.cli.running import Exit, say
-from harness.results.store import load_run
+from harness.results.store import StoredRun, load_run
 
 
 def report(run: Path, html: Path | None) -> int:
     """Shows a stored run, and writes its page where one is asked for."""
     stored = load_run(run)
-    if html is not None:
-        write_page(stored, html)
-        say(f"page: {html}")
-    summarise(stored)
+    each(*([partial(_page, stored, html)] if html is not None else []), lambda: summarise(stored))
     return Exit.VALID
+
+
+def _page(run: StoredRun, path: Path) -> None:
+    write_page(run, path)
+    say(f"page: {path}")

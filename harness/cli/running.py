@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 import traceback
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import Any
 
+from harness.cli.streams import tell
 from harness.errors import Trouble
 from harness.results.finding import Verdict
 
@@ -83,28 +82,19 @@ def guarded(verb: Callable[[], int]) -> int:
     except Trouble as trouble:
         say(f"error: {trouble}")
         if trouble.excerpt:
-            sys.stderr.write(f"{trouble.excerpt}\n")
+            tell(f"{trouble.excerpt}\n")
     except KeyboardInterrupt:
         say(INTERRUPTED)
         return Exit.UNKNOWN
     except ModuleNotFoundError as error:
         extra = _EXTRA_OF.get((error.name or "").partition(".")[0])
         if extra is None:
-            traceback.print_exc()
+            tell(traceback.format_exc())
         say(f"error: {error.name} is not installed: pip install 'gurukul-harness[{extra or 'all'}]'")
-    except BrokenPipeError:
-        _silence()
     except Exception as error:  # noqa: BLE001 — the rim of the program: a fault of ours must not look like a verdict
-        traceback.print_exc()
+        tell(traceback.format_exc())
         say(f"error: a fault of our own ({type(error).__name__}): please report what stands above")
     return Exit.TROUBLE
-
-
-def _silence() -> None:
-    """Whoever read our output is gone; without this Python complains about it at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 async def together(*work: Coroutine[Any, Any, None]) -> None:
@@ -120,5 +110,4 @@ async def together(*work: Coroutine[Any, Any, None]) -> None:
 
 def say(text: str) -> None:
     """One line on standard error."""
-    sys.stderr.write(" ".join(text.split("\n")) + "\n")
-    sys.stderr.flush()
+    tell(" ".join(text.split("\n")) + "\n")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from harness.cli.progress import Progress
+from harness.cli.streams import put
 from harness.errors import Trouble
 from harness.lab.database import without_password
 from harness.lab.deployment import ENGINES, Deployment, deployment, given_database, running_cluster
@@ -106,5 +106,4 @@ def _announce(deployed: Deployment, kept: bool, write_target: Path | None) -> No
     if write_target is not None:
         write_text(write_target, dump_target(target))
         lines.append(f"target file   {write_target}")
-    sys.stdout.write("\n".join([*lines, "ready; Ctrl-C stops it", ""]))
-    sys.stdout.flush()
+    put("\n".join([*lines, "ready; Ctrl-C stops it", ""]))

@@ -13,7 +13,7 @@ from harness.cli.claims.catalogue import CLAIMS
 from harness.cli.claims.claim import NOTHING, AnyClaim, Experiment, Place
 from harness.cli.claims.verdicts import untestable
 from harness.cli.folder import run_folder
-from harness.cli.output import publish, show
+from harness.cli.output import each, exit_status, publish, show
 from harness.cli.progress import Progress
 from harness.cli.running import Exit, say
 from harness.cli.targets import BUILT_IN
@@ -161,8 +161,8 @@ def _counted(rows: Sequence[ClaimRow]) -> str:
 
 
 def _published(run: ClaimsRun, folder: RunFolder, json: str, html: Path | None, markdown: Path | None) -> int:
-    _write_markdown(run, markdown)
-    return publish(run, folder, json=json, html=html)
+    each(lambda: _write_markdown(run, markdown), lambda: publish(run, folder, json=json, html=html))
+    return exit_status(run)
 
 
 def _write_markdown(run: ClaimsRun, markdown: Path | None) -> None:

@@ -133,6 +133,21 @@ def served() -> Iterator[str]:
         command.finish(process)
 
 
+@pytest.fixture
+def bash() -> Callable[..., Ended]:
+    """Runs a line of bash in which `gurukul` is the command, with more environment where it is named."""
+
+    def line(text: str, **environment: str) -> Ended:
+        call = f'gurukul() {{ {sys.executable} -m harness.cli "$@"; }}; {text}'
+        done = subprocess.run(
+            ["bash", "-c", call], cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=PATIENCE,
+        )  # fmt: skip
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return line
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A PostgreSQL that somebody else runs, as it seems to the command."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from harness.cli.main import main
+from harness.cli.output import each, publish
+from harness.errors import Trouble
+from harness.results.store import RunStore, load_run
 
 ROOT = Path(__file__).parents[3]
 BENCH = ROOT / "results" / "baselines" / "bench-quick.json"
@@ -21,15 +23,6 @@ INTO_A_FILE = [
     ("conform", "hardened", "--junit"),
     ("serve", "--write-target"),
 ]
-
-
-def bash(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs a line with `gurukul` in it as a user of bash does; the status is the command's own."""
-    gurukul = f"{sys.executable} -m harness.cli"
-    return subprocess.run(
-        ["bash", "-c", line.replace("gurukul", gurukul)], cwd=ROOT, env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("command", INTO_A_FILE, ids=" ".join)
@@ -50,21 +43,49 @@ def test_a_dash_is_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("{")
 
 
-def test_a_pipe_and_a_link(tmp_path: Path) -> None:
+def test_a_pipe_and_a_link(tmp_path: Path, bash) -> None:
     """A page goes through a pipe that stays one; the JSON goes to another program; a link leads to the file."""
     pipe, link = tmp_path / "pipe", tmp_path / "link"
     os.mkfifo(pipe)
     link.symlink_to("file")
     ended = bash(f"cat {pipe} > {tmp_path}/page & gurukul report {BENCH} --html {pipe} && wait")
-    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (0, f"page: {pipe}")
+    assert (ended.status, ended.err.splitlines()[-1]) == (0, f"page: {pipe}")
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert (tmp_path / "page").read_text().startswith("<!")
     ended = bash(f"gurukul compare {BENCH} {BENCH} --json >(cat > {tmp_path}/json); s=$?; wait $!; exit $s")
-    assert ended.returncode in {0, 2}, ended.stderr
+    assert ended.status in {0, 2}, ended.err
     assert (tmp_path / "json").read_text().startswith("{")
     bash(f"gurukul compare {BENCH} {BENCH} --json {link}")
     assert link.is_symlink()
     assert (tmp_path / "file").read_text().startswith("{")
+
+
+def test_what_cannot_be_written_at_the_end_costs_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """The folder of the page went during the run: verdict, JSON and `run:` are there, and then the trouble."""
+    folder = RunStore(tmp_path / "results").create("bench")
+    gone = tmp_path / "gone"
+    with pytest.raises(Trouble, match=f"there is no folder {gone}"):
+        publish(load_run(BENCH), folder, json=str(tmp_path / "json"), html=gone / "page", junit=tmp_path / "junit")
+    out, err = capsys.readouterr()
+    assert "verdict  valid" in out
+    assert err == f"run: {folder.path}\n"
+    assert folder.load() == load_run(BENCH) == load_run(tmp_path / "json")
+    assert (tmp_path / "junit").read_text().startswith("<?xml")
+
+
+def test_a_second_trouble_is_said_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first is raised, for the last line; every step was taken."""
+    taken = []
+
+    def step(name: str) -> None:
+        taken.append(name)
+        if name != "well":
+            raise Trouble(name)
+
+    with pytest.raises(Trouble, match="one"):
+        each(*(partial(step, name) for name in ("one", "well", "two")))
+    assert taken == ["one", "well", "two"]
+    assert capsys.readouterr().err == "error: two\n"
 
 
 @pytest.mark.parametrize(
