@@ -16,6 +16,7 @@ from conformance.outcome import Outcome, overall
 from conformance.plugin import ANNOUNCER, REPORTER, SUITE
 from conformance.targets.expected import read_expected
 from harness.errors import Trouble
+from harness.lab.choice import check_choice
 from harness.target import load_target
 
 _OURS = 3
@@ -48,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the suite. Returns 0 valid, 1 invalid, 2 unknown, 3 our own failure."""
     options = _parser().parse_args(arguments)
     try:
+        if options.k is not None:
+            check_choice(options.k)
         load_target(Path(options.target))
         if options.expected is not None:
             read_expected(options.expected)

@@ -42,11 +42,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.extra_keyword_matches.add(f"{requirement}.")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Before pytest chooses by `-k`: ids and groups in it mean what they say."""
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Before pytest chooses by `-k`: ids and groups in it mean what they say. What it cannot read chooses nothing."""
     if config.option.keyword and any(map(_requirement, items)):
         config.option.keyword = exact(config.option.keyword)
+    try:
+        return (yield)
+    except pytest.UsageError:
+        items.clear()
+        raise
 
 
 def exact(expression: str) -> str:

@@ -98,7 +98,12 @@ def serve(
 @app.command()
 def conform(
     targets: options.TargetsArgument,
-    k: Annotated[str, typer.Option("-k", metavar="EXPR", help="Choose requirements: -k 'MM-S1 or MM-L2'.")] = "",
+    k: Annotated[
+        str | None,
+        typer.Option(
+            "-k", metavar="EXPR", callback=options.readable_choice, help="Choose requirements: -k 'MM-S1 or MM-L2'."
+        ),
+    ] = None,
     time: Annotated[
         str, typer.Option(metavar="scaled|real", help="Short or real waits; built-in targets: scaled unless said.")
     ] = "",
@@ -117,7 +122,7 @@ def conform(
     """
     from harness.cli.conform import conform as verb
 
-    return run(verb(targets, k, time, database_url, results, json, junit, html, verbose))
+    return run(verb(targets, k or "", time, database_url, results, json, junit, html, verbose))
 
 
 @app.command()
@@ -244,7 +249,12 @@ def mutants(
     source: Annotated[
         Path | None, typer.Option("--from", metavar="DIR", help="Mutants of your own (docs/adding-a-mutant.md).")
     ] = None,
-    k: Annotated[str, typer.Option("-k", metavar="EXPR", help="Choose mutants: -k 'M01 or M02 or lock'.")] = "",
+    k: Annotated[
+        str | None,
+        typer.Option(
+            "-k", metavar="EXPR", callback=options.some_choice, help="Choose mutants: -k 'M01 or M02 or lock'."
+        ),
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="The whole suite on each, not only what it names.")] = False,
     trials: Annotated[int, typer.Option(min=1, help="How often a racing mutant is tried.")] = 3,
     jobs: Annotated[int, typer.Option(min=1, help="Servers that are tested at the same time.")] = 3,
@@ -262,7 +272,7 @@ def mutants(
 
     return run(
         verb(
-            source, k, full=full, trials=trials, jobs=jobs, database_url=database_url,
+            source, k or "", full=full, trials=trials, jobs=jobs, database_url=database_url,
             results=results, json=json, html=html, verbose=verbose,
         )
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import Trouble
+from harness.lab.choice import check_choice, check_some_choice
 from harness.results.store import check_writable
 
 
@@ -27,6 +28,20 @@ def writable(context: typer.Context, option: typer.CallbackParam, path: Path | N
         raise Trouble(f"{name} -: it goes into a file, not to standard output", "name a file")
     check_writable(path)
     return path
+
+
+def readable_choice(context: typer.Context, k: str | None) -> str | None:
+    """An expression that pytest can read, or None. Raises Trouble for any other."""
+    if k is not None and not context.resilient_parsing:
+        check_choice(k)
+    return k
+
+
+def some_choice(context: typer.Context, k: str | None) -> str | None:
+    """An expression that says something, or None. Raises Trouble for an empty one."""
+    if k is not None and not context.resilient_parsing:
+        check_some_choice(k)
+    return k
 
 
 TargetArgument = Annotated[

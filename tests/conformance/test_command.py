@@ -31,6 +31,27 @@ async def test_no_matching_requirement_is_one_line(suite: Any) -> None:
     assert ended.status == 3 and "no requirement matches -k 'MM-X9'" in ended.err
 
 
+@pytest.mark.parametrize("choice", ["MM-S1 MM-L2", "MM-S1,MM-L2", "MM-S*", "(MM-S1", "MM-S1 and", "", "()"])
+async def test_a_choice_that_cannot_be_read_is_one_line(suite: Any, tmp_path: Path, choice: str) -> None:
+    """Nothing is asked of the target, and no results say that every requirement is unknown."""
+    ended = await suite("http://127.0.0.1:9", "-k", choice)
+    assert (ended.status, ended.out, ended.err.count("\n")) == (3, "", 1)
+    assert ended.err.startswith("error: -k ")
+    assert not (tmp_path / "r.json").exists()
+
+
+async def test_plain_pytest_refuses_such_a_choice(python: Any, tmp_path: Path) -> None:
+    """As it does everywhere; the suite says nothing of requirements that nobody chose."""
+    file = tmp_path / "t.toml"
+    file.write_text(dump_target(Target(name="t", api_url="http://h/api", supabase_url="http://h", anon_key="k")))
+    ended = await python(
+        "-m", "pytest", "-p", "conformance.plugin", "-p", "no:cacheprovider", "--rootdir", tmp_path,
+        "--pyargs", "conformance", "--target", file, "--results", tmp_path / "r.json", "-k", "MM-S1 MM-L2",
+    )  # fmt: skip
+    assert ended.status == 4 and "Wrong expression passed to '-k'" in ended.err
+    assert not (tmp_path / "r.json").exists()
+
+
 async def test_results_that_cannot_be_written_are_trouble(suite: Any, serve_fake: Any, tmp_path: Path) -> None:
     """The run is lost, and that is said."""
     (tmp_path / "file").write_text("")

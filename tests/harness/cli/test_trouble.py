@@ -153,6 +153,31 @@ def test_a_choice_of_no_requirement(gurukul, target_file: TargetFile):
     assert "no requirement matches -k 'nonesuch'" in gurukul("conform", str(target_file()), "-k", "nonesuch").trouble
 
 
+@pytest.mark.parametrize(
+    ("choice", "why"),
+    [
+        ("MM-S1 MM-L2", "is wrong at 'MM-L2'"),
+        ("MM-S1,MM-L2", "is wrong at ','"),
+        ("MM-S*", "is wrong at '*'"),
+        ("(MM-S1", "ends too early"),
+        ("MM-S1 and", "ends too early"),
+    ],
+)
+def test_a_choice_that_cannot_be_read(gurukul, choice: str, why: str):
+    """What is wrong and an example, at once: nothing was started for it."""
+    said = gurukul("conform", "hardened", "-k", choice).trouble
+    assert said == f"-k {choice!r} {why}: join ids and groups by or, and, not: -k 'MM-S1 or MM-L2'"
+    assert gurukul.runs() == []
+
+
+@pytest.mark.parametrize("verb", [("conform", "hardened"), ("mutants",)], ids=" ".join)
+def test_an_empty_choice(gurukul, verb: tuple[str, ...]):
+    """A variable of the shell that is not set does not mean everything."""
+    for nothing in ("", "  "):
+        said = gurukul(*verb, "-k", nothing).trouble
+        assert said == "-k says nothing: name what to choose, or leave -k out for all"
+
+
 def test_options_that_do_not_fit_a_target_file(gurukul, target_file: TargetFile):
     """What only makes sense for a built-in target is refused, not ignored."""
     path = str(target_file(more='time = "real"\n'))
