@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from conformance.plan import plan
 from conformance.requirements import CATALOGUE
 from harness.target import Capabilities, Identities, Target
@@ -13,8 +15,31 @@ CHOSEN = [CATALOGUE[name] for name in ("REST-01", "SEC-JWT-13", "SEC-JWT-14")]
 def test_it_says_how_much_and_how_long() -> None:
     """The number of requirements, the time, and an estimate in seconds; the queue's tests wait for its TTL."""
     wire, queue = plan(TARGET, CHOSEN)[0], plan(TARGET, [*CHOSEN, CATALOGUE["MM-S5"]])[0]
-    assert wire == "3 requirements of t, in real time: about 10 s"
-    assert queue == "4 requirements of t, in real time: about 148 s"
+    assert wire == "3 requirements of t, in real time: about 3 s"
+    assert queue == "4 requirements of t, in real time: about 124 s"
+    with_rows = TARGET.model_copy(update={"capabilities": Capabilities(database_url="postgresql://h/d")})
+    assert plan(with_rows, [CATALOGUE["MM-S5"]])[0] == "1 requirement of t, in real time: about 4 s"
+
+
+@pytest.mark.parametrize(
+    ("names", "seconds", "users"),
+    [
+        (["MM-S1"], 4, "some 160 users are"),
+        (["MM-S1", "MM-L2", "MM-L3", "MM-L6"], 4, "some 160 users are"),
+        (["MM-L4"], 124, "a few users are"),
+        (["MM-S6"], 4, "some 50 users are"),
+        (["DISC-6"], 80, "a few users are"),
+        (["SEC-JWT-14"], 3, "a few users are"),
+        (["LIM-5"], 3, "a few users are"),
+        (list(CATALOGUE), 165, "some 4"),
+    ],
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "",
+)
+def test_the_estimate_is_of_what_was_chosen(names: list[str], seconds: int, users: str) -> None:
+    """The waits of the tests that were chosen, once; the users of the bursts once for all that are judged from them."""
+    first, *_, last = plan(TARGET, [CATALOGUE[name] for name in names])
+    assert first.endswith(f"about {seconds} s")
+    assert last.startswith(users)
 
 
 def test_it_says_what_it_cannot_verify() -> None:
