@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.outcome import Outcome, overall
-from harness.errors import Trouble
+from harness.errors import Trouble, remedy
 from harness.results.fingerprint import take_fingerprint
 from harness.results.run import ConformRun, RequirementResult, dump_run
 from harness.results.store import write_text
@@ -32,7 +32,9 @@ def write_results(path: Path, target: Target, outcomes: Sequence[Outcome], *, in
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Trouble(f"the folder {path.parent} cannot be made ({error.strerror})", "choose another one") from None
+        raise Trouble(
+            f"the folder {path.parent} cannot be made ({error.strerror})", remedy(error, "choose another one")
+        ) from None
     write_text(path, dump_run(run))
 
 

@@ -22,7 +22,7 @@ from harness.checkers.telling import short
 from harness.client.dialect import NotAdmitted
 from harness.client.participant import Transport, probe
 from harness.client.reachability import Unwell
-from harness.errors import Trouble
+from harness.errors import Trouble, remedy
 from harness.history.journal import Journal
 from harness.results.finding import Finding
 from harness.results.run import Status
@@ -262,7 +262,8 @@ class Stage:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise Trouble(
-                f"histories cannot be kept in {self._history} ({error.strerror})", "choose another folder"
+                f"histories cannot be kept in {self._history} ({error.strerror})",
+                remedy(error, "choose another folder"),
             ) from None
         return Journal(path)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 
 class Trouble(Exception):
     """Something that keeps us from working: bad input, a target out of reach, a missing program.
@@ -23,3 +26,13 @@ class Trouble(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}: {self.remedy}" if self.remedy else self.what
+
+
+def no_room(error: Exception) -> bool:
+    """Whether a disk or a quota is full. PostgreSQL, and who copies a tree, have the reason in their words alone."""
+    return getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or os.strerror(errno.ENOSPC) in str(error)
+
+
+def remedy(error: OSError, otherwise: str) -> str:
+    """What to do where something cannot be written."""
+    return "make room there, or choose another folder" if no_room(error) else otherwise

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.cli.running import say
 from harness.errors import Trouble
 from harness.results.redaction import redact_folder
 from harness.results.store import RunFolder, RunStore
@@ -32,8 +33,13 @@ def run_folder(results: Path, kind: str) -> Iterator[RunFolder]:
 def _redacted(folder: RunFolder) -> Iterator[None]:
     try:
         yield
-    finally:
-        redact_folder(folder.path)
+    except BaseException:
+        try:
+            redact_folder(folder.path)
+        except Trouble as trouble:  # why the run ended matters more
+            say(f"error: {trouble}")
+        raise
+    redact_folder(folder.path)
 
 
 def _tells(path: Path) -> bool:

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any
 
 from harness.cli.streams import tell
-from harness.errors import Trouble
+from harness.errors import Trouble, no_room
 from harness.results.finding import Verdict
 
 
@@ -91,9 +91,18 @@ def guarded(verb: Callable[[], int]) -> int:
         if extra is None:
             tell(traceback.format_exc())
         say(f"error: {error.name} is not installed: pip install 'gurukul-harness[{extra or 'all'}]'")
+    except OSError as error:
+        if not no_room(error):
+            return _own_fault(error)
+        say(f"error: there is no room on a disk ({error}): make room for the results and in TMPDIR")
     except Exception as error:  # noqa: BLE001 — the rim of the program: a fault of ours must not look like a verdict
-        tell(traceback.format_exc())
-        say(f"error: a fault of our own ({type(error).__name__}): please report what stands above")
+        return _own_fault(error)
+    return Exit.TROUBLE
+
+
+def _own_fault(error: Exception) -> Exit:
+    tell("".join(traceback.format_exception(error)))
+    say(f"error: a fault of our own ({type(error).__name__}): please report what stands above")
     return Exit.TROUBLE
 
 

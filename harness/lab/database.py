@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
-from harness.errors import Trouble
+from harness.errors import Trouble, no_room
 
 PREFIX = "gurukul_lab_"
 _CONNECT_TIMEOUT = 10.0
@@ -79,9 +79,8 @@ async def _connect(url: str) -> asyncpg.Connection:
         return await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT)
     except (OSError, ValueError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         why = str(error).splitlines()[0] if str(error) else f"no answer within {_CONNECT_TIMEOUT:.0f} s"
-        raise Trouble(
-            f"the database {without_password(url)} cannot be reached ({why})", "check host, port, name and password"
-        ) from None
+        mend = "make room for its data" if no_room(error) else "check host, port, name and password"
+        raise Trouble(f"the database {without_password(url)} cannot be reached ({why})", mend) from None
 
 
 def without_password(url: str) -> str:

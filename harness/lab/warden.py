@@ -97,7 +97,9 @@ class Warden:
         text = os.pread(self._log, os.fstat(self._log).st_size, 0).decode(errors="replace")
         said = [line.strip() for line in text.splitlines() if line.strip()]
         fitting = [line for line in said if having in line]
-        return (fitting or said or ["it said nothing"])[-1]
+        full = not os.fstatvfs(self._log).f_bavail
+        nothing = f"it could say nothing: there is no room for its log {self._spec.log}" if full else "it said nothing"
+        return (fitting or said or [nothing])[-1]
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Waits until the child has ended; its exit status, or None when the time was over first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.errors import Trouble
+from harness.errors import Trouble, remedy
 from harness.history.clock import Clock
 from harness.history.journal import restate
 
@@ -37,7 +37,9 @@ class Receipts:
             file.write(lines)
             file.flush()
         except OSError as error:
-            raise Trouble(f"the history {path} cannot be written ({error.strerror})", "check the folder") from None
+            raise Trouble(
+                f"the history {path} cannot be written ({error.strerror})", remedy(error, "check the folder")
+            ) from None
         if clock is not None:
             restate(path, clock)
 

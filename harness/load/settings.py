@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.actor.persona import Persona
-from harness.errors import Trouble
+from harness.errors import Trouble, remedy
 from harness.protocol.token import local_anon_key
 from harness.target import Target, load_target
 
@@ -189,7 +189,7 @@ def made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Trouble(f"{folder} cannot be made ({error.strerror})", "check its permissions") from None
+        raise Trouble(f"{folder} cannot be made ({error.strerror})", remedy(error, "check its permissions")) from None
     return folder
 
 

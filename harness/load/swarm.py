@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.errors import Trouble
+from harness.errors import Trouble, remedy
 from harness.load.arrivals import Schedule, schedule
 from harness.load.child import run_child
 from harness.load.joins import SCENARIO, run_joins
@@ -258,5 +258,7 @@ def _write_target(target: Target, path: Path) -> Path:
     try:
         path.write_text(dump_target(target), encoding="utf-8")
     except OSError as error:
-        raise Trouble(f"{path} cannot be written ({error.strerror})", "check the folder's permissions") from None
+        raise Trouble(
+            f"{path} cannot be written ({error.strerror})", remedy(error, "check the folder's permissions")
+        ) from None
     return path

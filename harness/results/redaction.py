@@ -61,9 +61,11 @@ def redact(text: bytes, secrets: Iterable[str] = ()) -> bytes:
 def redact_folder(folder: Path) -> None:
     """Takes the secrets out of all that a run has left in its folder: target files, histories, logs, results.
 
-    Files without a secret stay as they are. Raises Trouble where one cannot be read or written.
+    Files without a secret stay as they are. Raises Trouble where some cannot be read or written, when all others are
+    clean.
     """
     secrets: set[str] = set()
+    unclean: dict[Path, OSError] = {}
     for path in sorted(folder.rglob("target*.toml")):
         try:
             target = load_target(path)
@@ -71,28 +73,36 @@ def redact_folder(folder: Path) -> None:
             path.unlink()  # cut short by a kill: nobody can say what stands in it
             continue
         secrets |= secrets_of(target)
-        path.write_text(dump_target(redacted_target(target)), encoding="utf-8")
+        try:
+            path.write_text(dump_target(redacted_target(target)), encoding="utf-8")
+        except OSError as error:
+            unclean[path] = error
+    words = sorted(secrets, key=len, reverse=True)
     for path in sorted(folder.rglob("*")):
-        if path.suffix in _TEXTS and path.is_file():
-            _redact_file(path, sorted(secrets, key=len, reverse=True))
+        try:
+            if path.suffix in _TEXTS and path.is_file() and _is_unclean(path, words):
+                _redact_file(path, words)
+        except OSError as error:
+            unclean[path] = error
+    if unclean:
+        (path, first), *others = unclean.items()
+        more = f" and {len(others)} more" if others else ""
+        raise Trouble(f"{path}{more} could not be redacted ({first.strerror})", "remove that before you share the run")
+
+
+def _is_unclean(path: Path, secrets: list[str]) -> bool:
+    """Most files hold no secret: they need no room for another one beside them."""
+    with path.open("rb") as source:
+        return any(redact(line, secrets) != line for line in source)
 
 
 def _redact_file(path: Path, secrets: list[str]) -> None:
-    """Line by line, for histories are long; the file is replaced only where a line changed."""
+    """Line by line, for histories are long."""
     part = path.with_name(f".{path.name}.redacted")
-    changed = False
     try:
         with path.open("rb") as source, part.open("wb") as sink:
-            for line in source:
-                clean = redact(line, secrets)
-                changed = changed or clean != line
-                sink.write(clean)
-        if changed:
-            part.replace(path)
-    except OSError as error:
-        raise Trouble(
-            f"{path} could not be redacted ({error.strerror})", "remove it before you share the run"
-        ) from None
+            sink.writelines(redact(line, secrets) for line in source)
+        part.replace(path)
     finally:
         with suppress(OSError):
             part.unlink()

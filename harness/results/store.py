@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from pydantic import ValidationError
 
-from harness.errors import Trouble
+from harness.errors import Trouble, remedy
 from harness.results.run import (
     RUN,
     BenchRun,
@@ -75,7 +75,7 @@ class RunStore:
         except OSError as error:
             raise Trouble(
                 f"the results cannot be written to {folder.path} ({error.strerror})",
-                "choose another folder, or allow writing and make room",
+                remedy(error, "choose another folder, or allow writing"),
             ) from None
         return folder
 
@@ -203,4 +203,4 @@ def _os_error(number: int) -> OSError:
 def _unwritable(path: Path, error: OSError) -> Trouble:
     folder = Path(os.path.realpath(path)).parent
     why = error.strerror if folder.is_dir() else f"there is no folder {folder}"
-    return Trouble(f"{path} cannot be written ({why})", "choose another place, or allow writing and make room")
+    return Trouble(f"{path} cannot be written ({why})", remedy(error, "choose another place, or allow writing"))

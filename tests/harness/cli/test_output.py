@@ -110,5 +110,5 @@ def test_a_place_that_cannot_be_written_is_told_beforehand(
     assert main([*command, "nowhere/x"]) == 3
     out, err = capsys.readouterr()
     where = f"nowhere/x cannot be written (there is no folder {tmp_path / 'nowhere'})"
-    assert (out, err) == ("", f"error: {where}: choose another place, or allow writing and make room\n")
+    assert (out, err) == ("", f"error: {where}: choose another place, or allow writing\n")
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """The rim of the command: every way to end has its line and its exit status."""
 
 import asyncio
+import errno
 import os
 import signal
 
@@ -37,6 +38,18 @@ def test_what_stops_a_verb_is_one_line(capsys: pytest.CaptureFixture, error: Bas
     """No traceback; a missing extra is named."""
     assert guarded(raising(error)) == status
     assert capsys.readouterr().err == line + "\n"
+
+
+def test_a_full_disk_is_no_fault_of_our_own(capsys: pytest.CaptureFixture):
+    """One line, wherever nobody else tells it better."""
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/some/file")
+    assert guarded(raising(error)) == Exit.TROUBLE
+    said = capsys.readouterr().err
+    assert said.startswith("error: there is no room on a disk (")
+    assert "/some/file" in said
+    assert said.count("\n") == 1
+    assert guarded(raising(OSError(errno.EIO, os.strerror(errno.EIO)))) == Exit.TROUBLE
+    assert "a fault of our own (OSError)" in capsys.readouterr().err
 
 
 def test_a_fault_of_our_own_is_never_taken_for_a_verdict(capsys: pytest.CaptureFixture):

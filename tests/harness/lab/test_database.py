@@ -88,3 +88,17 @@ def test_a_password_is_never_shown():
     assert without_password("postgresql://me:p:w@h/db") == "postgresql://me:…@h/db"
     assert without_password("postgresql://me@h/db") == "postgresql://me@h/db"
     assert without_password("postgresql:///db?host=/tmp") == "postgresql:///db?host=/tmp"
+
+
+async def test_a_full_disk_is_not_taken_for_a_wrong_address(monkeypatch: pytest.MonkeyPatch):
+    """PostgreSQL's own words, and what helps."""
+
+    async def full(*_: object, **__: object) -> None:
+        raise asyncpg.DiskFullError("could not write init file: No space left on device")
+
+    monkeypatch.setattr(asyncpg, "connect", full)
+    with pytest.raises(
+        Trouble, match=r"\(could not write init file: No space left on device\): make room for its data$"
+    ):
+        async with throwaway_database("postgresql://h/d"):
+            pass

@@ -1,10 +1,13 @@
 """The embedded PostgreSQL: ready when it says so, fit for the server, gone afterwards."""
 
+import errno
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -49,6 +52,28 @@ def test_nobody_else_may_enter_its_data_or_its_socket(cluster: Cluster):
     for name in ("data", "socket"):
         mode = stat.S_IMODE((folder_of(cluster.url) / name).stat().st_mode)
         assert mode == 0o700, name
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        shutil.Error([("from", "to", f"[Errno 28] {os.strerror(errno.ENOSPC)}: 'from' -> 'to'")] * 100),
+    ],
+    ids=["one file", "a tree"],
+)
+def test_a_full_folder_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: OSError):
+    """Where there is no room, and what to set; what was begun is gone again."""
+
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(postgres, "_prepare", full)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(Trouble) as trouble, embedded_postgres(programs=tmp_path):
+        pass
+    assert str(trouble.value).startswith(f"there is no room in {tmp_path} for the embedded PostgreSQL: set TMPDIR to ")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_left_when_the_block_ends(gone: Callable[[int], bool]):

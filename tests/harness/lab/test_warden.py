@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -136,3 +137,16 @@ def test_signals_of_a_terminal_do_not_reach_past_the_owner(number: signal.Signal
     assert Path(f"/proc/{child}").exists()
     warden.stop()
     assert gone(child)
+
+
+def test_a_child_that_could_say_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """An empty log is told apart from one for which there is no room."""
+    log = tmp_path / "child.log"
+    warden = shell("exit 3", log=str(log))
+    warden.wait(20)
+    room = os.statvfs(tmp_path)
+    monkeypatch.setattr(os, "fstatvfs", lambda _log: SimpleNamespace(f_bavail=room.f_bavail or 1))
+    assert warden.last_line() == "it said nothing"
+    monkeypatch.setattr(os, "fstatvfs", lambda _log: SimpleNamespace(f_bavail=0))
+    assert warden.last_line() == f"it could say nothing: there is no room for its log {log}"
+    warden.stop()

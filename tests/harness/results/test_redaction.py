@@ -84,7 +84,21 @@ def test_a_file_that_cannot_be_read_is_trouble(tmp_path: Path) -> None:
     (tmp_path / "x.log").symlink_to(tmp_path / "loop.log")
     (tmp_path / "loop.log").symlink_to(tmp_path / "x.log")
     redact_folder(tmp_path)  # no file at all
-    (tmp_path / ".y.log.redacted").mkdir()
-    (tmp_path / "y.log").write_text("text")
-    with pytest.raises(Trouble, match=r"y\.log could not be redacted"):
+    for name in "yz":
+        (tmp_path / f".{name}.log.redacted").mkdir()
+        (tmp_path / f"{name}.log").write_text("text")
+    redact_folder(tmp_path)  # without a secret, nothing is written
+    (tmp_path / "y.log").write_text(TOKEN)
+    with pytest.raises(Trouble, match=r"y\.log could not be redacted \(Is a directory\): remove that"):
         redact_folder(tmp_path)
+
+
+def test_one_file_that_cannot_be_redacted_keeps_no_other_from_it(tmp_path: Path) -> None:
+    """All others are clean, and it is said how many are not."""
+    for name in "abcd":
+        (tmp_path / f"{name}.log").write_text(TOKEN)
+    for name in "bc":
+        (tmp_path / f".{name}.log.redacted").mkdir()
+    with pytest.raises(Trouble, match=r"b\.log and 1 more could not be redacted"):
+        redact_folder(tmp_path)
+    assert [path.name for path in sorted(tmp_path.glob("*.log")) if TOKEN in path.read_text()] == ["b.log", "c.log"]

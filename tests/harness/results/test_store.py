@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -56,6 +57,20 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         write_text(tmp_path / "folder", "new")
     assert (tmp_path / "x").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "x"]
+
+
+def test_a_full_disk_is_told_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The place, the reason and the remedy that fits it; nothing is left of the new file."""
+
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Trouble) as trouble:
+        write_text(tmp_path / "x", "new")
+    why = f"{tmp_path / 'x'} cannot be written (No space left on device)"
+    assert str(trouble.value) == f"{why}: make room there, or choose another folder"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
