@@ -44,7 +44,7 @@ def driver_contract() -> dict:
 
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
 def test_every_command_in_the_pages_exists(words: list[str], capsys: pytest.CaptureFixture):
-    """A verb of make is in the Makefile, a verb of gurukul takes the options shown, a locustfile is there."""
+    """A verb of make is in the Makefile, a verb of gurukul takes the options shown, a locustfile and a path exist."""
     if words[0] == "make":
         assert re.search(rf"^{words[1]}:.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     elif words[0] == "gurukul":
@@ -55,6 +55,8 @@ def test_every_command_in_the_pages_exists(words: list[str], capsys: pytest.Capt
     elif words[0] == "locust":
         assert words[1] == "-f"
         assert (ROOT / words[2]).is_file()
+    elif words[0] == "export":
+        assert words[1] == "PATH=$PWD/.venv/bin:$PATH"
     else:
         assert words[:3] == ["pytest", "--pyargs", "conformance"]
 

@@ -13,7 +13,11 @@ from harness.cli.main import app
 _HEAD = """# The command
 
 Generated from the command itself by `python -m harness.cli.document docs/command.md`. Do not edit this page.
-`gurukul VERB --help` says the same.
+`gurukul VERB --help` says the same. `make venv` installs `gurukul` into `.venv/bin`:
+
+```sh
+export PATH="$PWD/.venv/bin:$PATH"
+```
 """
 
 

@@ -26,7 +26,7 @@ app = typer.Typer(
 
 @app.command()
 def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="The short form, about two minutes.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="The short form, about three minutes.")] = False,
     require: options.Require = None,
     seed: options.Seed = options.DEFAULT_SEED,
     database_url: options.DatabaseUrl = "",
@@ -127,7 +127,14 @@ def conform(
 
 @app.command()
 def swarm(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="The name of a locustfile: search_and_chat.")],
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCENARIO",
+            help="What users do: buddies, burst, joins, poll_only, push_only, queue_churn, reconnect_storm, "
+            "search_and_chat, soak, spam or vanishing (docs/swarms.md).",
+        ),
+    ],
     targets: options.TargetsArgument,
     arrivals: Annotated[
         str,
