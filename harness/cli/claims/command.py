@@ -62,9 +62,9 @@ async def claims(
         except asyncio.CancelledError:
             interrupted = True
         run = concluded(chosen, facts, interrupted=interrupted).model_copy(update={"fingerprint": fingerprint})
+        for fault in facts.faults:
+            say(f"error: {fault}")
         status = _published(run, folder, json, html, markdown)
-    for fault in facts.faults:
-        say(f"error: {fault}")
     return Exit.TROUBLE if facts.faults else status
 
 

@@ -85,6 +85,24 @@ async def test_an_experiment_that_fails_costs_its_own_claims_alone(
     assert faults(tmp_path) == [1, 1] * (status == Exit.TROUBLE)
 
 
+async def test_a_fault_is_said_also_where_the_run_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The trouble of the writing is the last line, and does not stand for all that went wrong."""
+
+    async def badly(_place: Place) -> str:
+        raise ZeroDivisionError("by a slip")
+
+    claim: Any = replace(CLAIMS[0], id="badly", experiment=Experiment("badly", badly))
+    monkeypatch.setattr(command, "CLAIMS", (claim,))
+    with pytest.raises(Trouble, match=f"there is no folder {tmp_path / 'gone'}"):
+        await command.claims(
+            (), quick=True, seed=1, database_url=cluster.url, results=tmp_path / "results", json="",
+            html=tmp_path / "gone" / "page", markdown=None, verbose=0,
+        )  # fmt: skip
+    assert "error: hardened: badly: ZeroDivisionError: please report" in capsys.readouterr().err
+
+
 def faults(folder: Path) -> list[int]:
     """How often each file that tells of a fault names it."""
     return [path.read_text().count("ZeroDivisionError: by a slip") for path in folder.rglob("fault-*.log")]
