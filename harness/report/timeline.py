@@ -22,7 +22,7 @@ _COLOURS = {"ok": SERIES[0], "info": MUTED, "fail": SERIES[1]}
 
 
 def timeline(witness: Sequence[Op], width: int = WIDE) -> str:
-    """The picture of a witness; empty where there is none.
+    """The picture of a witness; empty where there is none. An op without a time is not drawn.
 
     Users stand below each other in the order of their first ops; each op is a bar from its start to its end (a dot
     where it has no length), with what it said above it. Seconds count from the start of the first op. An op that never
@@ -33,6 +33,7 @@ def timeline(witness: Sequence[Op], width: int = WIDE) -> str:
         witness: 1 to 6 ops.
         width: in CSS pixels.
     """
+    witness = [op for op in witness if "t0" in op]
     if not witness:
         return ""
     rows = _rows(witness, width)

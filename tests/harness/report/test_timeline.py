@@ -50,7 +50,7 @@ def test_a_moment_is_drawn() -> None:
 
 def test_nothing_to_draw() -> None:
     """A finding beyond the first thousand has no witness."""
-    assert timeline([]) == ""
+    assert timeline([]) == timeline([{"n": 1}]) == ""
     assert timeline_text([]) == ""
 
 
