@@ -13,7 +13,7 @@ from harness.actor.flooding import flood
 from harness.actor.journey import Journey, Span
 from harness.actor.rehearsal import rehearse
 from harness.actor.scene import Scene
-from harness.client.dialect import NotReached
+from harness.client.dialect import NotAdmitted, NotReached
 from harness.client.participant import JoinReply, Participant
 from harness.client.signalling import SignalChannel
 from harness.history.op import Outcome, Via
@@ -60,15 +60,21 @@ class VirtualUser:
     async def enter(cls, scene: Scene, seed: int, nat: NatKind | None = None) -> VirtualUser:
         """Signs a user up (or in), opens his socket and makes his friends; where nobody answers he comes again.
 
+        That he could not enter is an op `enter` of nobody.
+
         Raises:
             NotAdmitted: this user could not enter.
             Trouble: nobody can.
         """
-        for tried in range(1, _TRIES):
-            with suppress(NotReached):
+        for tried in range(1, _TRIES + 1):
+            try:
                 return cls(await _enter(scene, seed), scene, seed, nat)
+            except NotAdmitted as refusal:
+                if tried == _TRIES or not isinstance(refusal, NotReached):
+                    _kept_out(scene, refusal)
+                    raise
             await asyncio.sleep(rejoin_delay(tried))
-        return cls(await _enter(scene, seed), scene, seed, nat)
+        raise AssertionError("the last try returns or raises")
 
     async def close(self) -> None:
         """Closes his connection, his place and his socket. May be called twice."""
@@ -321,6 +327,15 @@ async def _enter(scene: Scene, seed: int) -> Participant:
         await participant.close()
         raise
     return participant
+
+
+def _kept_out(scene: Scene, refusal: NotAdmitted) -> None:
+    """Records that somebody could not enter: he was refused, or nobody was there."""
+    call = scene.recorder.begin("", "", "enter", Via.HTTP)
+    if isinstance(refusal, NotReached):
+        call.broke(refusal)
+    else:
+        call.fail(error=str(refusal))
 
 
 async def _until(wait: Coroutine[Any, Any, SessionSeen | None], stop: asyncio.Event) -> SessionSeen | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from harness.checkers.afterwards import looked_afterwards, told_by_rows
 from harness.checkers.connections import connections_of
 from harness.checkers.encounters import encounters_of, needs_of, unmet
-from harness.checkers.generator import GENERATOR_LOST, health_of
+from harness.checkers.generator import GENERATOR_LOST, health_of, kept_out_of
 from harness.checkers.ideal import Due, Waits, waits_of
 from harness.checkers.judge import split_groups
 from harness.checkers.statistics import quantiles_ms, samples_ms, spread_ms, wilson_95
@@ -104,7 +104,7 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
     }
     afterwards = looked_afterwards(kinds["generator"])
     measured = _measure(told_by_rows(swarm) if afterwards else swarm, wrong)
-    health = health_of(notes, budgets)
+    health = health_of(notes, budgets, kept_out=sum(op.outcome is not OK for op in its["enter"]))
     closed = health is not None and health.model == "closed"
     upkeep = upkeep_of(its)
     waits = Waits() if closed else waits_of(measured.due.values())
@@ -113,6 +113,7 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
     encounters = encounters_of(swarm)
     doubts = [
         _contradicted(connections), health.trouble if health is not None else "",
+        kept_out_of(health) if health is not None and not judgement.stopped else "",
         unmet(needs_of(notes), encounters, judgement) if judgement.joins else "",
     ]  # fmt: skip
     verdict, reason = _concluded(judgement, doubts)

@@ -19,8 +19,14 @@ GENERATOR_LOST = "the generator was lost"
 """The reason of a `lost` that befell a user because his own process was killed, or out of reach."""
 
 
-def health_of(ops: Iterable[Op], budgets: Budgets) -> GeneratorHealth | None:
-    """How the generator did, by the last `generator` op of each process; None where none was noted."""
+def health_of(ops: Iterable[Op], budgets: Budgets, kept_out: int = 0) -> GeneratorHealth | None:
+    """How the generator did, by the last `generator` op of each process; None where none was noted.
+
+    Args:
+        ops: the history, or the notes in it.
+        budgets: say how late a loop may be.
+        kept_out: users who could not enter the target; the generator is not to blame for them.
+    """
     last: dict[str, dict[str, Any]] = {}
     for op in sorted((op for op in ops if op.op == "generator"), key=lambda op: op.t1 or op.t0):
         last[op.process] = op.value
@@ -35,6 +41,7 @@ def health_of(ops: Iterable[Op], budgets: Budgets) -> GeneratorHealth | None:
         offered=sum(int(note.get("offered", 0)) for note in notes),
         started=sum(int(note.get("started", 0)) for note in notes),
         dropped=sum(int(note.get("dropped", 0)) for note in notes),
+        kept_out=kept_out,
         lost_workers=sum("lost" in note for note in notes),
         lost=sum(int(note.get("lost", 0)) for note in notes),
         **{
@@ -53,7 +60,7 @@ def _trouble(health: GeneratorHealth, lag_ms: float) -> str:
         said.append(f"its loop lagged {health.loop_lag_p99_ms:,.0f} ms at p99 (bound {lag_ms:,.0f} ms)")
     if health.cpu > BUSY:
         said.append(f"a process of it used {health.cpu:.0%} of a core (bound {BUSY:.0%})")
-    offered, dropped = health.offered - health.lost, health.dropped - health.lost
+    offered, dropped = health.offered - health.lost, health.dropped - health.lost - health.kept_out
     if dropped > DROPPED * offered:
         said.append(f"{dropped:,} of {offered:,} arrivals found no room (bound {DROPPED:.0%})")
     if health.lost > LOST * health.offered:
@@ -62,3 +69,10 @@ def _trouble(health: GeneratorHealth, lag_ms: float) -> str:
             f"{health.workers} processes (bound {LOST:.0%})"
         )
     return f"the generator measured itself: {', '.join(said)}" if said else ""
+
+
+def kept_out_of(health: GeneratorHealth) -> str:
+    """That too many users could not enter the target; empty where hardly anybody was kept out."""
+    if health.kept_out <= DROPPED * health.offered:
+        return ""
+    return f"{health.kept_out:,} of {health.offered:,} users could not enter the target (bound {DROPPED:.0%})"

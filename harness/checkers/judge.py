@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from harness.checkers.answering import stopped_answering
 from harness.checkers.choice import bounded_overtaking, buddies_come_first
 from harness.checkers.contention import contended_joins
 from harness.checkers.dropping import told_when_dropped
@@ -77,8 +78,10 @@ def judge(
         fresh_users: False where users come from a fixed list and may bring a queue entry or session of an earlier run.
 
     A checker that crashes makes the verdict `unknown` (with the reason), unless another one found something. So does a
-    history without joins, or without two joins of different users that overlap in time.
+    history without joins, or without two joins of different users that overlap in time, and one at whose end the target
+    did not answer any more.
     """
+    ops = list(ops)
     try:
         facts = read_facts(ops, budgets, capabilities, fresh_users=fresh_users)
     except Exception as error:  # noqa: BLE001 - the rim: a history that we cannot sort must not look like a verdict
@@ -105,6 +108,7 @@ def judge(
         contended_joins=contended,
         violations=_counted(results, besides=SHOULD),
         warnings=_counted(results, besides=CHECKERS.keys() - SHOULD),
+        stopped=stopped_answering(ops),
     )
     return _concluded(judgement, crashed, complete)
 
@@ -189,6 +193,7 @@ def merge_judgements(parts: Sequence[Judgement], *, complete: bool = True) -> Ju
         contended_joins=sum(part.contended_joins for part in parts),
         violations=_counted(merged.values(), besides=SHOULD),
         warnings=_counted(merged.values(), besides=CHECKERS.keys() - SHOULD),
+        stopped="; ".join(dict.fromkeys(part.stopped for part in parts if part.stopped)),
     )
     crashed = [result.requirement for result in merged.values() if _FAILED in result.detail]
     return _concluded(judgement, crashed, complete)
@@ -224,9 +229,11 @@ def _concluded(judgement: Judgement, crashed: list[str], complete: bool) -> Judg
         found = f"; so far: {broken}" if broken else ""
         verdict, reason = Verdict.UNKNOWN, f"the run was cut short{found}"
     elif broken:
-        verdict, reason = Verdict.INVALID, f"broken: {broken}"
+        verdict, reason = Verdict.INVALID, "; ".join(filter(None, [f"broken: {broken}", judgement.stopped]))
     elif crashed:
         verdict, reason = Verdict.UNKNOWN, f"the checkers of {', '.join(crashed)} failed"
+    elif judgement.stopped:
+        verdict, reason = Verdict.UNKNOWN, judgement.stopped
     elif not judgement.joins:
         verdict, reason = Verdict.UNKNOWN, "nobody joined, so nothing was shown"
     elif not judgement.contended_joins:

@@ -168,7 +168,8 @@ def verdict_of(ceiling: Ceiling) -> tuple[Verdict, str]:
     if ceiling.broke_users_per_s is None:
         return Verdict.UNKNOWN, f"{held}, and nothing broke"
     if ceiling.generator_was_limit:
-        return Verdict.UNKNOWN, f"the ceiling is at least that: {held}, and then the generator was the limit"
+        limit = "the generator was the limit" if "generator" in ceiling.broke else ceiling.cause
+        return Verdict.UNKNOWN, f"the ceiling is at least that: {held}, and then {limit}"
     return Verdict.VALID, f"{held}; at {ceiling.broke_users_per_s:,.4g} users/s {ceiling.cause}"
 
 

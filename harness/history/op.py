@@ -41,6 +41,7 @@ class Op(Struct, forbid_unknown_fields=True, gc=False):
     The `value` of each op kind (docs/history.md has the full table):
 
     - join: `{mode, token}` and, where the reply names one, `{session}`
+    - enter: `{error}`, somebody could not enter; no user
     - leave: `{}`
     - subscribe: `{topic}` and `{ready}` seconds until the database subscription stood; unsubscribe: `{topic}`
     - poll: `{session}` or `{session: None}`; push: `{session, event}`

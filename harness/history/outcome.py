@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+
 from harness.history.op import FAIL, INFO, OK, Outcome
 
 
@@ -23,9 +26,22 @@ def outcome_of_error(error: BaseException) -> Outcome:
 
     Only a refused connection proves that nothing was sent; a timeout or a reset may come after the effect.
     """
+    return FAIL if any(isinstance(cause, ConnectionRefusedError) for cause in _causes(error)) else INFO
+
+
+_OUR_OWN = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+"""What a machine says that has no file, port or memory left for another connection."""
+
+
+def unreached(error: BaseException) -> bool:
+    """Whether nobody was there, or the connection ended before the answer: no timeout, and no want of our own."""
+    found = next((cause for cause in _causes(error) if isinstance(cause, OSError | EOFError)), None)
+    return found is not None and not isinstance(found, TimeoutError) and getattr(found, "errno", 0) not in _OUR_OWN
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception, and what led to it."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ConnectionRefusedError):
-            return FAIL
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return INFO

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from harness.history.op import FAIL, INFO, OK, Op, Outcome, Via
-from harness.history.outcome import outcome_of_error, outcome_of_status
+from harness.history.outcome import outcome_of_error, outcome_of_status, unreached
 
 EFFECTS = frozenset({"join", "leave", "end", "signal_send", "befriend"})
 """Calls that change what others see: a history that lacks one of them may accuse a right target."""
@@ -55,8 +55,9 @@ class Call(Struct, gc=False):
         return self._end(outcome_of_status(status), value)
 
     def broke(self, error: BaseException, **value: Any) -> Op:
-        """The call ended in an exception, which decides the outcome."""
-        return self._end(outcome_of_error(error), {"error": f"{type(error).__name__}: {error}", **value})
+        """The call ended in an exception, which decides the outcome; `unreached` where it had no connection."""
+        told = {"error": f"{type(error).__name__}: {error}"} | ({"unreached": True} if unreached(error) else {})
+        return self._end(outcome_of_error(error), told | value)
 
 
 class Recorder:

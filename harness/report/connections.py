@@ -130,7 +130,7 @@ def _summary(connections: Connections) -> str:
 
 def _success(arms: Sequence[Arm]) -> Block:
     rows = [
-        _row("connected", arms, _connected, "data went both ways; 95 % Wilson interval"),
+        _row("connected", arms, _connected, "of matched pairs: data went both ways; 95 % Wilson interval"),
         _row("theory of these pairs", arms, _expected, "by the NATs of both members"),
         _row("theory of the mix", arms, _mix, "share of all pairs that could be drawn"),
         _row("contradictions", arms, _contradictions, "an error of the harness or of its stack"),

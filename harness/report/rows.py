@@ -146,8 +146,11 @@ def notes(target: TargetFigures) -> list[str]:
     if target.censored_waits:
         waits = target.censored_waits + target.join_to_match_ms.count
         said.append(f"{target.censored_waits:,} of {waits:,} waits did not end in a match: they are in no percentile")
-    if target.arrivals_dropped:
-        said.append(f"{target.arrivals_dropped} arrivals were dropped: the generator did not keep up")
+    kept_out = target.generator.kept_out if target.generator is not None else 0
+    if kept_out:
+        said.append(f"{kept_out:,} users could not enter the target")
+    if target.arrivals_dropped > kept_out:
+        said.append(f"{target.arrivals_dropped - kept_out:,} arrivals were dropped: the generator did not keep up")
     expected = target.expectations
     if expected is not None:
         if expected.missing:

@@ -71,3 +71,5 @@ class Judgement(BaseModel):
     """Findings by requirement, those with none left out."""
     warnings: dict[str, int] = Field(default_factory=dict)
     """As `violations`, of requirements that say SHOULD: they make nothing invalid."""
+    stopped: str = ""
+    """That the target stopped answering before the end, and when; empty where it did not."""

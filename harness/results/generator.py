@@ -24,6 +24,8 @@ class GeneratorHealth(BaseModel):
     started: int = 0
     dropped: int = 0
     """Users who found no room, or could not enter, or whom a lost process should have started."""
+    kept_out: int = 0
+    """Of the dropped: those who could not enter the target."""
     lost_workers: int = 0
     """Processes that were killed, or out of reach, before their users had gone."""
     lost: int = 0

@@ -131,9 +131,11 @@ async def test_who_sees_a_match_after_a_join_without_an_answer_does_not_join_aga
 
 @pytest.mark.parametrize(("failures", "enters"), [(2, True), (3, False)])
 async def test_who_finds_nobody_at_the_door_comes_again(make_stage, impatient, monkeypatch, failures, enters):
-    """He knocks three times in all."""
+    """He knocks three times in all; that he stayed out is in the history, as a call that found nobody."""
     stage = make_stage(QUICK)
-    outcomes = iter([NotReached("gone")] * failures + [stage.participant("ann")])
+    gone = NotReached("gone")
+    gone.__cause__ = ConnectionRefusedError()
+    outcomes = iter([gone] * failures + [stage.participant("ann")])
 
     async def enter(_scene, _seed):
         outcome = next(outcomes)
@@ -147,6 +149,8 @@ async def test_who_finds_nobody_at_the_door_comes_again(make_stage, impatient, m
     else:
         with pytest.raises(NotReached):
             await VirtualUser.enter(stage.scene, 1)
+    kept_out = [("enter", "", "fail", {"error": "NotReached: gone", "unreached": True})]
+    assert [(op.op, op.user, op.outcome, op.value) for op in stage.ops] == ([] if enters else kept_out)
 
 
 async def test_a_refused_entry_is_not_tried_again(make_stage, monkeypatch):
@@ -162,6 +166,7 @@ async def test_a_refused_entry_is_not_tried_again(make_stage, monkeypatch):
     with pytest.raises(NotAdmitted):
         await VirtualUser.enter(stage.scene, 1)
     assert asked == [True]
+    assert [(op.op, op.outcome, op.value) for op in stage.ops] == [("enter", "fail", {"error": "full"})]
 
 
 async def test_patience_ends_with_a_last_look_and_a_leave(make_stage):

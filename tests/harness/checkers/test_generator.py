@@ -11,6 +11,7 @@ from harness.checkers.figures import figures
 from harness.checkers.generator import health_of
 from harness.checkers.judge import judge
 from harness.history.op import Op, Outcome, Via
+from harness.report import rows
 from harness.results.finding import Verdict
 from harness.target import Budgets
 
@@ -106,3 +107,17 @@ def test_arrivals_that_were_lost_with_their_process_are_counted_apart() -> None:
 def lost_note(process: str, offered: int, lost: int) -> Op:
     value = {"offered": offered, "started": offered - lost, "dropped": lost} | ({"lost": lost} if lost else {})
     return Op(1, 1.0, 1.0, process, "", "", "generator", Outcome.OK, Via.SELF, value)
+
+
+def test_who_could_not_enter_is_not_laid_at_the_generators_door(story: Callable[[str], list[Op]]) -> None:
+    """Such users are dropped as well; the run is in doubt for them, and the generator has kept up."""
+    ops = [replace(op, process="t.swarm.0") for op in story(STORY)]
+    enter = Op(50, 15.0, 15.0, "t.swarm.0", "", "", "enter", Outcome.FAIL, Via.HTTP, {"error": "full"})
+    history = [*ops, *(replace(enter, n=50 + n) for n in range(13)), note(started=87, dropped=13)]
+    measured = figures(history, judge(history, Budgets()).model_copy(update={"verdict": Verdict.VALID}), "t")
+    assert measured.generator is not None
+    assert (measured.generator.dropped, measured.generator.kept_out, measured.generator.trouble) == (13, 13, "")
+    assert measured.verdict is Verdict.UNKNOWN
+    assert measured.reason.startswith("13 of 100 users could not enter the target (bound 1%)")
+    assert "13 users could not enter the target" in rows.notes(measured)
+    assert not any("generator" in said for said in rows.notes(measured))

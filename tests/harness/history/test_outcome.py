@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import pytest
 
 from harness.history.op import Outcome
-from harness.history.outcome import outcome_of_error, outcome_of_status
+from harness.history.outcome import outcome_of_error, outcome_of_status, unreached
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,15 @@ def caused_by(cause: BaseException) -> BaseException:
 def test_error(error: BaseException, outcome: str) -> None:
     """Only a refused connection proves that nothing was sent."""
     assert outcome_of_error(error) == Outcome(outcome)
+
+
+@pytest.mark.parametrize(
+    ("error", "gone"),
+    [(ConnectionRefusedError(), True), (ConnectionResetError(), True), (caused_by(ConnectionResetError()), True),
+     (OSError(errno.EHOSTUNREACH, "no route"), True), (EOFError(), True), (TimeoutError(), False),
+     (OSError(errno.EMFILE, "too many open files"), False), (OSError(errno.EADDRNOTAVAIL, "no port"), False),
+     (ValueError("not JSON"), False), (asyncio.CancelledError(), False)],
+)  # fmt: skip
+def test_unreached(error: BaseException, gone: bool) -> None:
+    """Nobody was there, or the connection ended; not so where it took too long, or our own machine had no more."""
+    assert unreached(error) is gone
