@@ -138,7 +138,7 @@ async def _step(search: _Search, rate: float) -> Step:
         search.target, began = there.target, time.monotonic()
         async with watching(there.target) as looks:
             await swarm_part(plan, there, folder, search.progress, f"{rate:,.4g} users/s")
-        await add_rows(plan, there.target, folder, began)
+        await add_rows(plan, there.target, folder, search.progress, began)
     ops = collected(sorted(folder.path.glob("history.*.ndjson")), folder.history_file)
     (figures,) = judged(ops, Terms.of(there.target, require=search.require))
     step = step_of(rate, ops, figures, there.target.budgets, looks.during(*joining_span(ops)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from harness.cli.output import publish
 from harness.cli.progress import Progress
 from harness.cli.require import required
 from harness.cli.rows import add_rows
-from harness.cli.targets import Opened, Time, checked, opened
+from harness.cli.targets import BUILT_IN, Opened, Time, checked, opened
 from harness.errors import Trouble
 from harness.results.fingerprint import take_fingerprint
 from harness.results.run import SwarmRun, TargetFigures
@@ -86,8 +87,9 @@ async def swarm(
             with Progress(verbose) as progress:
                 for argument in names.values():
                     meter = CostMeter()
+                    end = partial(meter.end, ended=argument in BUILT_IN)
                     async with opened(
-                        argument, folder, progress, time=chosen, database_url=database_url, ended=meter.end
+                        argument, folder, progress, time=chosen, database_url=database_url, ended=end
                     ) as there:
                         seen.append(there.target)
                         meters[there.target.name] = meter
@@ -107,7 +109,7 @@ async def metered(meter: CostMeter, plan: SwarmPlan, there: Opened, folder: RunF
     await meter.begin(there.target)
     began = time.monotonic()
     await swarm_part(plan, there, folder, progress)
-    await add_rows(plan, there.target, folder, began)
+    await add_rows(plan, there.target, folder, progress, began)
     await meter.stop(there.target)
 
 

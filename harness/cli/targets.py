@@ -68,7 +68,8 @@ async def opened(
         database_url: for built-in targets; empty starts an embedded PostgreSQL.
         whole: as the suite wants a built-in one: with a plan's ceilings, a `crash` command, and a relay where the
             machine has coturn.
-        ended: is given the URL of the target's database, where there is one, when all is over and it is still there.
+        ended: is given the URL of the target's database, where there is one, when all is over: a built-in target has
+            ended then, and its database is still there.
 
     Raises:
         Trouble: no such target, a bad file, a deployment that does not start, or an option that does not fit.

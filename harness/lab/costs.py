@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import NamedTuple
 
+from harness.errors import Trouble
 from harness.lab.database import connected
 from harness.lab.metrics import Sample, between, scraped
 from harness.results.costs import Costs
 from harness.target import Target
 
-_PATIENCE = 10.0
+PATIENCE = 10.0
 """Seconds that the server's connections get to end: they hand in what they counted when they do."""
 _COUNTED = """
 select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint as wal_bytes,
@@ -49,9 +51,16 @@ class CostMeter:
         """Asks the server one last time, before it ends."""
         self._samples.append(await scraped(target))
 
-    async def end(self, database_url: str) -> None:
-        """Asks PostgreSQL one last time, once the server's connections have ended. Raises Trouble as `begin`."""
-        self._counted.append(await _counted(database_url, alone=True))
+    async def end(self, database_url: str, *, ended: bool = True) -> None:
+        """Asks PostgreSQL one last time; one that cannot be reached any more has counted nothing.
+
+        Args:
+            database_url: of the target.
+            ended: the server has ended, and its connections are waited for. Those of one that goes on hand in what
+                they counted every second or so while they work.
+        """
+        with suppress(Trouble):
+            self._counted.append(await _counted(database_url, alone=ended))
 
     def costs(self, correct_matches: int) -> Costs | None:
         """The counters by match; None where nothing was counted, or nobody matched."""
@@ -70,7 +79,7 @@ class CostMeter:
 
 async def _counted(database_url: str, *, alone: bool = False) -> Counted:
     async with connected(database_url) as database:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while alone and await database.fetchval(_OTHERS) and time.monotonic() < deadline:
             await database.execute("select pg_sleep(0.05)")
         row = await database.fetchrow(_COUNTED)

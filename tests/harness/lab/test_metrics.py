@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from harness.lab.costs import CostMeter
+from harness.lab.costs import PATIENCE, CostMeter
 from harness.lab.deployment import deployment
 from harness.lab.metrics import between, read_metrics, scraped
 from harness.lab.postgres import Cluster
@@ -79,6 +80,24 @@ async def test_a_deployment_is_counted_from_its_start_to_its_end(cluster: Cluste
     assert costs.dead_tuples is not None and costs.dead_tuples > 0
     assert meter.costs(0) is None
     assert await scraped(gone) is None
+
+
+async def test_a_deployment_that_goes_on_is_not_waited_for(cluster: Cluster, tmp_path: Path) -> None:
+    """Its connections do not end: it is asked at once. One whose database is gone has counted nothing more."""
+    running, lost = CostMeter(), CostMeter()
+    async with deployment("hardened", cluster, tmp_path / "server.log") as there:
+        database_url = there.target.capabilities.database_url
+        await running.begin(there.target)
+        await lost.begin(there.target)
+        due = schedule("constant", users=2, rate=100.0, duration=None, seed=1)
+        await run_joins(due, there.target, tmp_path / "history.ndjson")
+        async with asyncio.timeout(PATIENCE / 2):
+            await running.end(database_url, ended=False)
+    costs = running.costs(1)
+    assert costs is not None
+    assert costs.wal_bytes is not None and costs.wal_bytes > 0
+    await lost.end(database_url)
+    assert lost.costs(1) is None
 
 
 def test_nothing_is_counted_where_nobody_looked() -> None:
