@@ -142,10 +142,10 @@ def read_history(path: Path) -> list[Op]:
     A call that was announced, and ended by a later line, is one op, at the place of the first.
 
     A last line without newline that cannot be read is what a killed process leaves: it is dropped, with a warning in
-    the log.
+    the log (`is_torn` tells). An op that stands there twice is one op.
 
     Raises:
-        Trouble: no such file, unreadable, or a malformed line (named by its number).
+        Trouble: no such file, unreadable, a malformed line (named by its number), or two ops with the same number.
     """
     ops: list[Op] = []
     announced: dict[tuple[str, int], int] = {}
@@ -156,7 +156,44 @@ def read_history(path: Path) -> list[Op]:
                 ops[place : place + 1] = [op]
             else:
                 ops.append(op)
-    return ops
+    return _once(path, ops)
+
+
+def _once(path: Path, ops: list[Op]) -> list[Op]:
+    """The ops without what stands there twice. Raises Trouble where two different ones have the same number."""
+    numbers: dict[str, set[int]] = {}
+    for op in ops:
+        numbers.setdefault(op.process, set()).add(op.n)
+    if sum(map(len, numbers.values())) == len(ops):
+        return ops
+    kept: dict[tuple[str, int], Op] = {}
+    for op in ops:
+        first = kept.setdefault((op.process, op.n), op)
+        if (first.t0, first.op, first.user) != (op.t0, op.op, op.user):
+            raise _of_two_runs(path, op.process, op.n)
+        if first.t1 is None:
+            kept[op.process, op.n] = op
+    _log.warning("%s: %d ops stand there twice, and count once", path, len(ops) - len(kept))
+    return list(kept.values())
+
+
+def _of_two_runs(path: Path, process: str, n: int) -> Trouble:
+    return Trouble(
+        f"{path}: the process {process} has two different ops with the number {n}, so these are histories of two runs",
+        "judge each alone; journals of one run have processes of their own",
+    )
+
+
+def is_torn(path: Path) -> bool:
+    """Whether the last line of a history was cut off in its middle. Raises Trouble where it cannot be read."""
+    last = b""
+    for _, block in _blocks(path):
+        last = block
+    line = last.rpartition(b"\n")[2]
+    try:
+        return bool(line.strip()) and parse_op(line) is None
+    except ValueError:
+        return True
 
 
 def _ops_of(path: Path, number: int, block: bytes) -> list[Op]:
@@ -211,25 +248,36 @@ def merge_histories(paths: Sequence[Path], into: Path) -> int:
     differ, each journal must state its own: its ops are moved onto the one that all are compared with, and made longer
     by the bound of its error.
 
-    Torn last lines are dropped as in `read_history`, and Trouble is raised as there.
+    Torn last lines are dropped as in `read_history`, and Trouble is raised as there. What two of them have in common
+    stands once.
     """
     clocks = _clocks(paths)
     if len({clock.id for clock in clocks if clock is not None}) > 1:
         return _merge_clocks(paths, clocks, into)
     keyed: list[tuple[float, int, bytes]] = []
     announced: dict[tuple[str, int], int] = {}
+    numbers: dict[str, set[int]] = {}
+    lines: set[bytes] = set()
+    """All lines, once two of them have the same number."""
     for path in paths:
         for number, line, whole in _lines(path):
             if number == 1 and line.startswith(_CLOCK):
                 continue
             try:
                 head = _heads.decode(line)
-                place = _place(head.process, head.n, head.t1, announced, len(keyed))
             except ValueError:
                 if not whole:
                     _tell_torn(path, number)
                     break
                 raise Trouble(f"{path}, line {number}: not an op", "give histories as the harness wrote them") from None
+            known = numbers.setdefault(head.process, set())
+            if head.n in known and (head.process, head.n) not in announced:
+                lines = lines or {line for _, _, line in keyed}
+                if head.t1 is not None and line not in lines:
+                    raise _of_two_runs(path, head.process, head.n)
+                continue
+            known.add(head.n)
+            place = _place(head.process, head.n, head.t1, announced, len(keyed))
             keyed[place : place + 1] = [(head.t0, place, line)]
     keyed.sort()
     _write((line + b"\n" for _, _, line in keyed), into)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import Trouble
-from harness.history.journal import Journal, merge_histories, read_history, write_history
+from harness.history.journal import Journal, is_torn, merge_histories, read_history, write_history
 from harness.history.lines import op_line, op_record, parse_op
 from harness.history.op import Op, Outcome, Via
 from harness.history.recorder import Recorder
@@ -284,3 +284,52 @@ def test_a_closed_journal_takes_nothing(tmp_path: Path) -> None:
     journal.flush()
     with pytest.raises(Trouble, match="is closed"):
         journal.append(an_op())
+
+
+def journal_of(path: Path, ops: list[Op]) -> Path:
+    """A journal in which a call was announced before it ended, and another never came back."""
+    with Journal(path, every=3600.0) as journal:
+        recorder = Recorder(journal, clock=iter([1.0, 2.0, 3.0]).__next__, announce=journal.announce)
+        join = recorder.begin("a", "d1", "join", Via.HTTP)
+        recorder.begin("a", "d1", "leave", Via.HTTP)
+        journal.flush()
+        join.answered(200)
+        for op in ops:
+            journal.append(op)
+        recorder.close()
+    return path
+
+
+def test_a_history_that_is_given_twice_counts_once(tmp_path: Path) -> None:
+    """Whether a file holds it twice or two files hold it: calls that were announced, and those that never came back."""
+    once = journal_of(tmp_path / "a", [an_op(7), an_op(8), an_op(1, process="p1")])
+    ops = read_history(once)
+    assert len(ops) == 5
+    twice = tmp_path / "twice"
+    twice.write_bytes(once.read_bytes() * 2)
+    assert read_history(twice) == ops
+    assert merge_histories([once, once], tmp_path / "all") == 5
+    assert sorted(read_history(tmp_path / "all"), key=str) == sorted(ops, key=str)
+    assert merge_histories([twice], tmp_path / "all") == 5
+
+
+def test_histories_of_two_runs_are_not_put_together(tmp_path: Path) -> None:
+    """Their processes have the same names and numbers, and other ops."""
+    one = journal_of(tmp_path / "a", [an_op(7)])
+    other = journal_of(tmp_path / "b", [an_op(7, t0=5.0)])
+    with pytest.raises(Trouble, match="b: the process p0 has two different ops with the number 7, so these are"):
+        merge_histories([one, other], tmp_path / "all")
+    (tmp_path / "c").write_bytes(one.read_bytes() + other.read_bytes())
+    with pytest.raises(Trouble, match="c: the process p0 has two different ops with the number 7"):
+        read_history(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("text", "torn"),
+    [(b"", False), (op_line(an_op()), False), (op_line(an_op()).rstrip(), False), (op_line(an_op()) + b"\n \n", False),
+     (op_line(an_op())[:-9], True), (op_line(an_op()) + op_line(an_op(2))[:1], True)],
+)  # fmt: skip
+def test_a_torn_last_line_can_be_asked_for(text: bytes, torn: bool, tmp_path: Path) -> None:
+    """A line without its newline is whole where it can be read."""
+    (tmp_path / "h").write_bytes(text)
+    assert is_torn(tmp_path / "h") is torn
