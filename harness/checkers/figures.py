@@ -121,6 +121,7 @@ def figures(ops: Iterable[Op], judgement: Judgement, name: str, budgets: Budgets
         name=name,
         verdict=verdict,
         reason=reason,
+        ops=len(ops),
         joins=judgement.joins,
         contended_joins=judgement.contended_joins,
         matches=judgement.matches,

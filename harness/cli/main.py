@@ -292,12 +292,14 @@ def judge(
         typer.Argument(metavar="HISTORY...", help="A history.ndjson, a run's folder, or several that belong together."),
     ],
     target: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Judge by this target file, where the history has no run.json.")
+        Path | None, typer.Option(metavar="FILE", help="Judge by this target file, and not by the terms of the run.")
     ] = None,
     json: options.Json = "",
     verbose: options.Verbose = 0,
 ) -> int:
     """Judge a stored history again, offline, by the budgets of its run.
+
+    One that was cut off is unknown: its last line is torn, or it holds less than its run.json counts.
 
     Several journals (of several machines, say, each with its clock in its first line) are judged as one history.
     """

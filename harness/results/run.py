@@ -92,6 +92,8 @@ class TargetFigures(_Model):
     name: str
     verdict: Verdict
     reason: str = ""
+    ops: int = 0
+    """Ops in its history: one that holds less was cut off."""
     joins: int = 0
     """Joins that took effect or may have."""
     contended_joins: int = 0

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from harness.history.clock import Clock
-from harness.history.journal import Journal, read_history
+from harness.history.journal import Journal, read_history, write_history
 from harness.network.netns.need import missing
 from harness.target import Budgets, Target, dump_target
 
@@ -112,6 +112,66 @@ def test_a_history_without_its_run_is_judged_by_default_budgets(shared_gurukul, 
     strictly = shared_gurukul("judge", str(copy), "--target", str(tmp_path / "t.toml"), "--json", "-")
     assert f"those of {tmp_path / 't.toml'}" in strictly.err
     assert orjson.loads(strictly.out)["budgets"]["hardened"]["match"] == 12.5
+
+
+def copied(swarmed, to: Path, history: bytes | None = None) -> Path:
+    """The folder of a run somewhere else, with another history if one is given."""
+    to.mkdir()
+    for name in ("run.json", "history.ndjson"):
+        (to / name).write_bytes((swarmed[0] / name).read_bytes())
+    if history is not None:
+        (to / "history.ndjson").write_bytes(history)
+    return to
+
+
+def test_a_target_file_counts_also_where_there_is_a_run(shared_gurukul, swarmed, tmp_path: Path):
+    """Its budgets are those that are judged by, and a bad one is not overlooked."""
+    folder, (file, bad) = str(swarmed[0]), (tmp_path / "t.toml", tmp_path / "bad.toml")
+    file.write_text(dump_target(STRICT))
+    bad.touch()
+    strictly = shared_gurukul("judge", folder, "--target", str(file), "--json", "-")
+    assert f"those of {file}" in strictly.err
+    assert orjson.loads(strictly.out)["budgets"]["hardened"]["match"] == 12.5
+    assert "has no [target] section" in shared_gurukul("judge", folder, "--target", str(bad)).trouble
+
+
+def test_a_history_that_is_named_twice_is_judged_once(shared_gurukul, swarmed, tmp_path: Path):
+    """By its folder and its file, or with all its lines twice."""
+    folder, said = swarmed
+    history = folder / "history.ndjson"
+    twice = copied(swarmed, tmp_path / "twice", history.read_bytes() * 2)
+    for given in ([folder, history], [twice]):
+        again = shared_gurukul("judge", *map(str, given), "--json", "-")
+        assert again.status == 0, again.err
+        assert orjson.loads(again.out)["targets"] == said["targets"]
+
+
+def test_two_runs_are_not_judged_as_one(shared_gurukul, swarmed, tmp_path: Path):
+    """Each has its run.json; loose histories of two runs have the same processes and other ops."""
+    folder, other = swarmed[0].resolve(), copied(swarmed, tmp_path / "other")
+    assert shared_gurukul("judge", str(folder), str(other)).trouble == (
+        f"{folder} and {other} are two runs: judge each alone"
+    )
+    ops = [replace(op, t0=op.t0 + 99.0, t1=op.t1 and op.t1 + 99.0) for op in read_history(folder / "history.ndjson")]
+    write_history(ops, tmp_path / "loose.ndjson")
+    said = shared_gurukul("judge", str(folder), str(tmp_path / "loose.ndjson")).trouble
+    assert "so these are histories of two runs" in said
+
+
+@pytest.mark.parametrize(
+    ("torn", "says"),
+    [(True, "history.ndjson is torn; hardened: "), (False, "ops that run.json counts of hardened; hardened: ")],
+)
+def test_a_history_that_was_cut_off_is_unknown(shared_gurukul, swarmed, tmp_path: Path, torn: bool, says: str):
+    """In the middle of a line, or of what run.json counts: exit 2, and the reason says which."""
+    lines = (swarmed[0] / "history.ndjson").read_bytes().splitlines(keepends=True)
+    half = b"".join(lines[: len(lines) // 2])
+    ended = shared_gurukul("judge", str(copied(swarmed, tmp_path / "cut", half[:-9] if torn else half)), "--json", "-")
+    assert ended.status == 2, ended.err
+    said = orjson.loads(ended.out)
+    assert says in said["reason"]
+    assert "the run was cut short" in said["reason"]
+    assert said["verdict"] == said["targets"][0]["verdict"] == "unknown"
 
 
 def test_a_history_in_which_nobody_joined_is_unknown(shared_gurukul, tmp_path: Path):
