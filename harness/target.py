@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import Trouble
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class _Part(BaseModel):
@@ -110,6 +115,14 @@ class Target(_Part):
 
 
 _TOP = ("name", "api_url", "supabase_url", "anon_key", "dialect", "time")
+_KEYS: dict[str, Collection[str]] = {
+    "target": _TOP,
+    "identities": Identities.model_fields,
+    "capabilities": Capabilities.model_fields,
+    "budgets": Budgets.model_fields,
+    "thresholds": Thresholds.model_fields,
+}
+"""What each section of a target file can say."""
 
 
 def load_target(path: Path) -> Target:
@@ -148,9 +161,22 @@ def parse_target(text: str, origin: str) -> Target:
     try:
         return Target.model_validate({**data.pop("target"), **data})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Trouble(f"{origin}: {where}: {first['msg']}", "mend that value") from None
+        raise _misfit(origin, error.errors()[0]) from None
+
+
+def _misfit(origin: str, error: ErrorDetails) -> Trouble:
+    """What is wrong in a target file, in the words of the file."""
+    *sections, key = (str(part) for part in error["loc"])
+    section = ".".join(sections) or "target"
+    if error["type"] == "missing" and section in _KEYS:
+        return Trouble(f"{origin}: [{section}] has no {key}", "add it")
+    if error["type"] == "extra_forbidden" and section in _KEYS:
+        there = _KEYS[section]
+        close = get_close_matches(key, there, n=1)
+        remedy = f"did you mean {close[0]}?" if close else f"it has {', '.join(there)}"
+        return Trouble(f"{origin}: there is no {key} in [{section}]", remedy)
+    where = ".".join(str(part) for part in error["loc"])
+    return Trouble(f"{origin}: {where}: {error['msg'].removeprefix('Value error, ')}", "mend that value")
 
 
 def dump_target(target: Target) -> str:

@@ -54,7 +54,7 @@ CHECKERS: dict[str, Checker] = {
 RACES = frozenset({"MM-S1", "MM-L2"})
 """Requirements that a history without two joins at the same time does not put to the test."""
 _FAILED = "the checker failed"
-_NO_RACE = "no two users joined at the same time, so no race was run: let more come, or by chance (poisson)"
+_NO_RACE = "no two users joined at the same time, so no race was run: let more come in less time"
 SHOULD = frozenset({"MM-L6"})
 """Requirements whose findings are warnings: they make no history invalid."""
 

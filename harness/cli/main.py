@@ -12,6 +12,7 @@ from harness.cli import options
 from harness.cli.require import spread
 from harness.cli.running import Exit, guarded, run, say
 from harness.cli.streams import make_ready, put, unwritten
+from harness.errors import Trouble
 
 app = typer.Typer(
     name="gurukul",
@@ -197,6 +198,9 @@ def swarm(
     from harness.cli.swarm import swarm as verb
 
     if find_ceiling:
+        if closed is not None:
+            remedy = "a ceiling is looked for with users who come when they are due: leave one of them out"
+            raise Trouble(f"--find-ceiling and --closed {closed} exclude each other", remedy)
         arrivals, users = arrivals or "constant", users or FEWEST
     plan = planned(
         scenario, users, arrivals=arrivals, closed=closed, rate=rate or (FIRST if find_ceiling else 20.0),
@@ -429,7 +433,9 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             return int(app(args=spread(given) or ["--help"], prog_name="gurukul", standalone_mode=False) or 0)
         except typer.TyperException as error:  # an unknown verb or option, a value out of range
-            say(f"error: {error.format_message().rstrip('.')}: see gurukul --help")
+            where = getattr(error, "ctx", None)
+            verb_of = where.command_path if where is not None else "gurukul"
+            say(f"error: {error.format_message().rstrip('.')}: see {verb_of} --help")
             return Exit.TROUBLE
         except OSError:  # as a rule typer's own writing, of help: what it left unwritten fails again
             put("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -40,6 +41,7 @@ async def serve(
     settings = {**chosen, **read_settings(further)}
     if engine not in ENGINES:
         raise Trouble(f"there is no engine {engine}", f"choose one of {', '.join(ENGINES)}")
+    check_host(str(settings.get("host") or "127.0.0.1"))
     fault = find_mutant(mutant) if mutant else None
     if fault is not None:
         engine, queue_ttl = fault.engine, fault.budgets.get("queue_ttl", queue_ttl)
@@ -59,6 +61,17 @@ async def serve(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def check_host(host: str) -> None:
+    """Looks whether this machine can listen at an address, on whatever port. Raises Trouble where it cannot."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as place:
+            place.bind(address)
+    except OSError as error:
+        remedy = "choose an address of this machine as --host, or 0.0.0.0 for all that it has"
+        raise Trouble(f"cannot listen at {host} ({error.strerror or error})", remedy) from None
 
 
 def read_settings(texts: Sequence[str]) -> dict[str, object]:

@@ -39,6 +39,11 @@ def checked(name: str, *, time: str = "", database_url: str = "") -> Target | No
         raise Trouble(f"there is no time {time}", "choose --time scaled or --time real")
     if name in BUILT_IN:
         return None
+    if "://" in name:
+        raise Trouble(
+            f"{name} is a URL, and a target is named by a file that holds its URLs and its keys",
+            "write one (docs/conformance.md), or have it written by gurukul serve --write-target FILE",
+        )
     target = load_target(Path(name))
     if time not in {"", target.time}:
         raise Trouble(f"{name} says time = {target.time!r}", f"leave out --time {time}, or mend the target file")

@@ -12,6 +12,7 @@ from harness.lab.postgres import Cluster
 from harness.load.swarm import scenarios
 
 TargetFile = Callable[..., Path]
+GOOD = "[target]\nname = 'x'\napi_url = 'http://h'\nsupabase_url = 'http://h'\n"
 DRIVERS = (("conform",), ("peers",), ("swarm", "search_and_chat"))
 
 
@@ -29,10 +30,14 @@ def test_an_unknown_target(gurukul, verb: tuple[str, ...]):
         ("target", "is not valid TOML"),
         ("[other]\n", "has an unknown section [other]: use [target]"),
         ("", "has no [target] section: add one"),
-        ('[target]\nname = "x"\napi_url = "nowhere"\nsupabase_url = "http://h"\nanon_key = "k"', "api_url: "),
+        ('[target]\nname = "x"\napi_url = "nowhere"\nsupabase_url = "http://h"\nanon_key = "k"', "api_url: must be an"),
         ("\udcff", "cannot be read"),
+        (f"{GOOD}anon_kei = 'k'", "[target] has no anon_key: add it"),
+        (f"{GOOD}anon_key = 'k'\ncolour = 1", "there is no colour in [target]: it has name, api_url, "),
+        (f"{GOOD}anon_key = 'k'\n[budgets]\nmach = 1", "there is no mach in [budgets]: did you mean match?"),
+        (f"{GOOD}anon_key = 'k'\n[budgets]\nmatch = 0", "budgets.match: Input should be greater than 0"),
     ],
-    ids=["not-toml", "section", "empty", "url", "not-utf-8"],
+    ids=["not-toml", "section", "empty", "url", "not-utf-8", "missing", "unknown", "misspelt", "value"],
 )
 def test_a_malformed_target_file(gurukul, tmp_path: Path, text: str, says: str):
     """The line names the file and the place in it."""
@@ -130,13 +135,21 @@ def test_a_target_file_that_cannot_be_written(gurukul):
     ("arguments", "says"),
     [
         (("nonsense",), "No such command 'nonsense': see gurukul --help"),
-        (("bench", "--nonsense"), "No such option"),
-        (("conform",), "Missing argument"),
+        (("bench", "--nonsense"), "(Possible options: --seed): see gurukul bench --help"),
+        (("conform",), "see gurukul conform --help"),
         (("serve", "--engine", "nonsense"), "there is no engine nonsense: choose one of documented, hardened"),
         (("serve", "--port", "99999"), "'--port'"),
+        (("serve", "--host", "192.0.2.1"), "cannot listen at 192.0.2.1 (Cannot assign requested address): choose an"),
+        (("serve", "--host", "no.invalid"), "choose an address of this machine as --host, or 0.0.0.0 for all"),
         (("conform", "hardened", "--time", "fast"), "there is no time fast: choose --time scaled or --time real"),
         (("peers", "hardened", "--network", "moon"), "there is no network"),
         (("swarm", "search_and_chat", "hardened", "--arrivals", "soon"), "is no arrival schedule"),
+        (
+            ("swarm", "joins", "hardened", "--find-ceiling", "--closed", "2"),
+            "--find-ceiling and --closed 2 exclude each",
+        ),
+        (("conform", "http://127.0.0.1:1"), "http://127.0.0.1:1 is a URL, and a target is named by a file"),
+        (("swarm", "joins", "https://h/x"), "or have it written by gurukul serve --write-target FILE"),
         (("judge", "/nonexistent"), "there is no history /nonexistent"),
         (("report", "/nonexistent"), "there is no run in /nonexistent"),
     ],
