@@ -189,8 +189,8 @@ def swarm(
 
     Several targets are measured one after the other, each alone on the machine, and stand side by side in one report.
     Exit status: 0 valid, and every threshold of --require holds; 1 invalid, or a threshold is broken; 2 unknown (too
-    little was seen, the run was interrupted, or the generator could not keep up); 3 trouble of our own; the worst of
-    all targets.
+    little was seen, the run was interrupted, the target stopped answering, or the generator could not keep up);
+    3 trouble of our own; the worst of all targets.
     """
     from harness.cli.ceiling import FEWEST, FIRST
     from harness.cli.ceiling import find_ceiling as climb
