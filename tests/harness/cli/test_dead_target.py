@@ -34,7 +34,7 @@ def test_a_target_that_dies_is_told_of_and_the_generator_is_not_blamed(gurukul, 
     """Exit 2, with the moment of the last answer; the run is stored, though the database is gone as well."""
     server, target = serving
     swarm = gurukul.start(
-        "swarm", "search_and_chat", str(target), "--users", "40", "--rate", "5", "--talk", "1:2", "--json", "-",
+        "swarm", "search_and_chat", str(target), "--users", "80", "--rate", "5", "--talk", "1:2", "--json", "-",
     )  # fmt: skip
     heard(swarm.stderr, r"users joined, [1-9]\d* matched")
     server.send_signal(signal.SIGINT)
