@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -54,6 +54,13 @@ def test_nobody_else_may_enter_its_data_or_its_socket(cluster: Cluster):
         assert mode == 0o700, name
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder in whose path there is room for a socket, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -62,18 +69,18 @@ def test_nobody_else_may_enter_its_data_or_its_socket(cluster: Cluster):
     ],
     ids=["one file", "a tree"],
 )
-def test_a_full_folder_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: OSError):
+def test_a_full_folder_is_told(monkeypatch: pytest.MonkeyPatch, short_path: Path, error: OSError):
     """Where there is no room, and what to set; what was begun is gone again."""
 
     def full(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(postgres, "_prepare", full)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with pytest.raises(Trouble) as trouble, embedded_postgres(programs=tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(short_path))
+    with pytest.raises(Trouble) as trouble, embedded_postgres(programs=short_path):
         pass
-    assert str(trouble.value).startswith(f"there is no room in {tmp_path} for the embedded PostgreSQL: set TMPDIR to ")
-    assert list(tmp_path.iterdir()) == []
+    assert str(trouble.value).startswith(f"there is no room in {short_path} for the embedded PostgreSQL: set TMPDIR to ")
+    assert list(short_path.iterdir()) == []
 
 
 def test_nothing_is_left_when_the_block_ends(gone: Callable[[int], bool]):
