@@ -79,7 +79,9 @@ def test_a_full_folder_is_told(monkeypatch: pytest.MonkeyPatch, short_path: Path
     monkeypatch.setattr(tempfile, "tempdir", str(short_path))
     with pytest.raises(Trouble) as trouble, embedded_postgres(programs=short_path):
         pass
-    assert str(trouble.value).startswith(f"there is no room in {short_path} for the embedded PostgreSQL: set TMPDIR to ")
+    assert str(trouble.value).startswith(
+        f"there is no room in {short_path} for the embedded PostgreSQL: set TMPDIR to "
+    )
     assert list(short_path.iterdir()) == []
 
 
