@@ -17,6 +17,7 @@ from jwt.algorithms import ECAlgorithm, HMACAlgorithm
 
 from reference_server.auth.claims import Claims
 from reference_server.auth.keys import EllipticKey, VerificationKey
+from reference_server.remembered import Remembered
 
 TokenFault = Literal["malformed", "signature", "expired", "claims"]
 ROLES = frozenset({"anon", "authenticated"})
@@ -25,8 +26,8 @@ SKEW = 30.0
 """Seconds by which clocks may differ: for `nbf` and `iat` everywhere, for `exp` in PostgREST alone (PROTOCOL 2.4)."""
 LONGEST = 16_384
 """Characters of a token; one of ours has about 1,000."""
-_REMEMBERED = 32_768
-"""Tokens whose claims are remembered, those that were asked about last: 3 KB each, as a rule."""
+_REMEMBERED = 65_536
+"""Tokens whose claims are remembered at most, those that were asked about last: 3 KB each, as a rule."""
 _SUITES: dict[str, Any] = {"HS256": HMACAlgorithm(HMACAlgorithm.SHA256), "ES256": ECAlgorithm(ECAlgorithm.SHA256)}
 _UNREADABLE = "JWT cryptographic operation failed"
 _BASE64URL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -91,7 +92,7 @@ class TokenVerifier:
         self._unnamed: dict[str, VerificationKey] = {key.algorithm: key for key in reversed(keys)}
         self._now = now
         self._issuer = issuer
-        self._remembered = lru_cache(_REMEMBERED)(self._verified)
+        self._remembered = Remembered(self._verified, _REMEMBERED)
 
     def verify(self, token: str, leeway: float = 0.0) -> Claims:
         """The claims of a token that is ours and has not expired (`leeway` seconds ago).

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from functools import lru_cache
 from urllib.parse import parse_qsl
 
 import orjson
@@ -15,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from reference_server.auth import Claims, TokenError
 from reference_server.auth.tokens import SKEW
 from reference_server.db import Connection, Database, DatabaseError, Record, Unavailable
+from reference_server.remembered import Remembered
 from reference_server.rest import errors, statements
 from reference_server.rest.answers import change_answer, content_location, read_answer, shaped
 from reference_server.rest.catalogue import Catalogue, Function, Table
@@ -32,7 +32,7 @@ from reference_server.web.lean import Lean
 
 WATCHED = frozenset({"chat_sessions", "waiting_queue"})
 """Who reads these is waiting or talking: a sign of life."""
-PLANS_KEPT = 32_768
+PLANS_KEPT = 65_536
 """Query strings whose statements are kept: each searching user polls with one of his own."""
 LONGEST_KEPT = 1_000
 """Characters of a query string whose statement is kept; the poll has about 200."""
@@ -78,6 +78,7 @@ class _Rest:
     ) -> None:
         self._database = database
         self._polls = polls
+        self._plan = Remembered(self._planned, PLANS_KEPT)
         self._gateway = gateway
         self._liveness = liveness
         self._catalogue = catalogue
@@ -183,7 +184,7 @@ class _Rest:
             statement = statements.select(table, query, strip_nulls=preferences.strip_nulls)
             location, polled = content_location(table.name, raw), False
         else:
-            query, statement, location, polled = self._plan(table.name, raw)
+            query, statement, location, polled = self._plan((table.name, raw))
         total: int | None = None
         row: Record | None = None
         if polled and not preferences.count:
@@ -249,10 +250,10 @@ class _Rest:
     def _as_caller(self, request: Request, claims: Claims, read_only: bool = False) -> _Transaction:
         return self._database.as_caller(claims, read_only, method=request.method, path=request.scope["path"])
 
-    @lru_cache(maxsize=PLANS_KEPT)  # noqa: B019 — lives as long as the server; a client asks the same at every poll
-    def _plan(self, table: str, raw_query: str) -> tuple[Query, Statement, str, bool]:
+    def _planned(self, asked: tuple[str, str]) -> tuple[Query, Statement, str, bool]:
         """What a query string asks of a table, where the answer lies, and whether that is a poll: the same text always
-        means the same."""
+        means the same, and a client asks the same at every poll."""
+        table, raw_query = asked
         query = parse_query(parse_qsl(raw_query, keep_blank_values=True))
         statement = statements.select(self._catalogue.tables[table], query)
         return query, statement, content_location(table, raw_query), table in WATCHED and is_poll(query)
