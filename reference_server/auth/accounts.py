@@ -14,6 +14,7 @@ from reference_server.auth.errors import AuthError
 from reference_server.auth.passwords import hash_password, password_matches
 from reference_server.db import Database, DatabaseError, Record
 from reference_server.db.queries import load_queries
+from reference_server.nesting import is_writable
 
 _SQL = load_queries("reference_server.auth", "accounts.sql")
 Method = Literal["anonymous", "password"]
@@ -159,11 +160,9 @@ def new_refresh_token() -> str:
 
 def _json(value: dict[str, Any]) -> str:
     """The text of what a user tells of himself; what stands in an answer or a token must be writable there as well."""
-    try:
-        orjson.dumps([[[[[[[[value]]]]]]]])
-        return orjson.dumps(value).decode()
-    except TypeError:
-        raise AuthError(400, "validation_failed", "data is nested too deep") from None
+    if not is_writable(value):
+        raise AuthError(400, "validation_failed", "data is nested too deep")
+    return orjson.dumps(value).decode()
 
 
 def _signed_in(row: Record, refresh_token: str) -> SignedIn:

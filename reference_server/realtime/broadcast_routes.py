@@ -15,16 +15,10 @@ from starlette.routing import BaseRoute, Route
 
 from reference_server.auth.claims import Claims
 from reference_server.db import Database
+from reference_server.nesting import is_writable
 from reference_server.realtime.authorizer import rights_in
 from reference_server.realtime.channel import TOPIC_PREFIX, room_of
-from reference_server.realtime.frames import (
-    LONGEST_NAME,
-    Malformed,
-    Message,
-    Payload,
-    UserBroadcast,
-    must_be_writable,
-)
+from reference_server.realtime.frames import LONGEST_NAME, Message, Payload, UserBroadcast
 from reference_server.realtime.identity import Denied, Verify, identify
 from reference_server.realtime.quotas import Quotas
 from reference_server.web.body import BadBody, read_body
@@ -159,10 +153,9 @@ def _names(request: Request) -> tuple[str, str]:
 def _json(body: bytes) -> dict[str, Any]:
     try:
         found = orjson.loads(body)
-        must_be_writable(found)
-    except (orjson.JSONDecodeError, Malformed):
+    except orjson.JSONDecodeError:
         found = None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not is_writable(found):
         raise _Refused(422, {"errors": {"payload": ["is invalid"]}})
     return found
 

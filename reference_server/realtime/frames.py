@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import orjson
 
+from reference_server.nesting import is_writable
+
 Version = Literal["1.0.0", "2.0.0"]
 VERSIONS: tuple[Version, ...] = ("1.0.0", "2.0.0")
 
@@ -64,8 +66,8 @@ def decode(version: Version, text: str | bytes) -> Push:
         frame = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Malformed(f"not JSON ({error})") from error
-    if _opens(text) > _SHALLOW:
-        must_be_writable(frame)
+    if _opens(text) > _SHALLOW and not is_writable(frame):
+        raise Malformed("nested too deep")
     fields = _fields_v1(frame) if version == "1.0.0" else _fields_v2(frame)
     join_ref, ref, topic, event, payload = fields
     if not isinstance(topic, str) or not isinstance(event, str):
@@ -78,18 +80,6 @@ def decode(version: Version, text: str | bytes) -> Push:
 def _opens(text: str | bytes) -> int:
     """How many arrays and objects begin in a text, at most: it is nested no deeper than that."""
     return text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
-
-
-def must_be_writable(found: Any) -> None:
-    """What can be read can be nested deeper (1,024) than what can be written (254), with what we put around it.
-
-    Raises:
-        Malformed: it is nested deeper than that.
-    """
-    try:
-        orjson.dumps([[[[[[[[found]]]]]]]])
-    except TypeError as error:
-        raise Malformed(f"nested too deep ({error})") from error
 
 
 def _decode_binary(data: bytes) -> Push:
