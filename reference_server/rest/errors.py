@@ -87,8 +87,8 @@ def of_token(error: TokenError) -> RestError:
 def of_database(error: DatabaseError, role: str) -> RestError:
     """For what PostgreSQL refused to a caller of this role, or one of its functions by an error of its own making.
 
-    `raise sqlstate 'PT429'` names a status; `raise sqlstate 'PGRST'` names it with headers, both as PostgREST has them
-    (docs.postgrest.org, "RAISE errors with HTTP status codes").
+    `raise sqlstate 'PGRST'` names status and headers, as PostgREST has it (docs.postgrest.org, "RAISE errors with HTTP
+    status codes").
     """
     if error.sqlstate == _MADE:
         return _made(error)
@@ -138,8 +138,6 @@ _BY_CLASS = {
 
 
 def _status(sqlstate: str, role: str) -> int:
-    if sqlstate.startswith("PT") and sqlstate[2:].isdigit():
-        return int(sqlstate[2:])
     if sqlstate == "42501":
         return 401 if role == "anon" else 403
     return _BY_CODE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2], 400)

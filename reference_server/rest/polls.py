@@ -37,7 +37,7 @@ _PARAMETER = re.compile(r"\$(\d+)")
 # The connection is of the owner, and temporary functions are its own. The plan must not age with the table, which may
 # be empty when it is made: so it may not scan it.
 _MAKE = """
-create function pg_temp.poll_{number}({types}, text[], text, text)
+create function {name}({types}, text[], text, text)
 returns table (place int, body text, rows bigint)
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $poll$
 #variable_conflict use_column
@@ -96,6 +96,14 @@ class _Poll:
         return self.statement.text, self.request
 
 
+@dataclass(frozen=True, slots=True)
+class _Function:
+    """A function of the connection that runs one statement for many, and the statement that calls it."""
+
+    name: str
+    call: str
+
+
 class Polls:
     """Reads one batch at a time on a connection of its own, while the next gathers. Use between `start` and `stop`.
 
@@ -106,8 +114,8 @@ class Polls:
         self._database = database
         self._together = together
         self._connection: Connection | None = None
-        self._functions: dict[str, str] = {}
-        """By the text of a statement, in the order of their last use: the one that runs it for many."""
+        self._functions: dict[str, _Function] = {}
+        """By the text of a statement, in the order of their last use."""
         self._numbers = itertools.count()
         self._gathering: list[_Poll] = []
         self._reading: asyncio.Task[None] | None = None
@@ -165,24 +173,23 @@ class Polls:
         self._functions[first.text] = function
         columns = zip(*(poll.statement.parameters for poll in polls), strict=True)
         claims = [poll.claims for poll in polls]
-        rows = await connection.fetch(function, *map(list, columns), claims, *polls[0].request)
+        rows = await connection.fetch(function.call, *map(list, columns), claims, *polls[0].request)
         if len(rows) != len(polls):
             raise RuntimeError(f"{len(polls)} polls were answered with {len(rows)} rows")
         return rows
 
-    async def _make(self, connection: Connection, statement: Statement) -> str:
-        """Makes the function of a statement, and returns the statement that calls it."""
+    async def _make(self, connection: Connection, statement: Statement) -> _Function:
+        """Makes the function of a statement; where there are enough, in place of the one that was used longest ago."""
         if len(self._functions) >= SHAPES:
-            oldest = next(iter(self._functions))
-            forgotten = self._functions.pop(oldest).partition(" from ")[2].partition("(")[0]
-            await connection.execute(f"drop function {forgotten}")
-        number, values = next(self._numbers), len(statement.parameters)
+            forgotten = self._functions.pop(next(iter(self._functions)))
+            await connection.execute(f"drop function {forgotten.name}")
+        name, values = f"pg_temp.poll_{next(self._numbers)}", len(statement.parameters)
         types = ", ".join("bigint[]" if isinstance(value, int) else "text[]" for value in statement.parameters)
         text = _PARAMETER.sub(r"($\1)[n]", statement.text)
         places = {"claims": values + 1, "method": values + 2, "path": values + 3}
-        await connection.execute(_MAKE.format(number=number, types=types, role=ROLE, statement=text, **places))
+        await connection.execute(_MAKE.format(name=name, types=types, role=ROLE, statement=text, **places))
         given = ", ".join(f"${place}" for place in range(1, values + 4))
-        return f"select body, rows from pg_temp.poll_{number}({given}) order by place"
+        return _Function(name, f"select body, rows from {name}({given}) order by place")
 
     async def _own_connection(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
