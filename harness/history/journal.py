@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import orjson
 from msgspec import Struct
@@ -186,10 +188,11 @@ def _of_two_runs(path: Path, process: str, n: int) -> Trouble:
 
 def is_torn(path: Path) -> bool:
     """Whether the last line of a history was cut off in its middle. Raises Trouble where it cannot be read."""
-    last = b""
-    for _, block in _blocks(path):
-        last = block
-    line = last.rpartition(b"\n")[2]
+    with _opened(path) as file:
+        if not file.seekable():
+            return False  # a pipe: what was in it has been read
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _BLOCK))
+        line = file.read().rpartition(b"\n")[2]
     try:
         return bool(line.strip()) and parse_op(line) is None
     except ValueError:
@@ -321,13 +324,20 @@ def _merge_clocks(paths: Sequence[Path], clocks: Sequence[Clock | None], into: P
 
 def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
     """A file in blocks of whole lines, each with the number of its first; the last of all may lack its newline."""
+    with _opened(path) as file:
+        number = 1
+        while block := file.read(_BLOCK):
+            block += b"" if block.endswith(b"\n") else file.readline()
+            yield number, block
+            number += block.count(b"\n")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A history to be read. Raises Trouble where it cannot be."""
     try:
         with path.open("rb") as file:
-            number = 1
-            while block := file.read(_BLOCK):
-                block += b"" if block.endswith(b"\n") else file.readline()
-                yield number, block
-                number += block.count(b"\n")
+            yield file
     except FileNotFoundError:
         raise Trouble(f"there is no history {path}", "name a history.ndjson of a run") from None
     except OSError as error:
