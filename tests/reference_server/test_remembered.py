@@ -5,16 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reference_server.remembered import IDLE, Remembered
-
-
-class Clock:
-    """A clock that stands where a test puts it."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.reference_server.pieces import Clock
 
 
 @pytest.fixture
@@ -27,7 +18,7 @@ def test_the_function_is_asked_once(clock: Clock) -> None:
     asked = list[int]()
     memory = Remembered(lambda key: asked.append(key) or -key, 100, clock)
     for _ in range(50):
-        clock.now += IDLE / 2
+        clock.time += IDLE / 2
         assert [memory(key) for key in (1, 2)] == [-1, -2]
     assert asked == [1, 2]
 
@@ -37,11 +28,11 @@ def test_what_nobody_asks_for_is_forgotten(clock: Clock) -> None:
     memory = Remembered(str, 1_000_000, clock)
     lengths = []
     for user in range(10_000):
-        clock.now += 0.1
+        clock.time += 0.1
         memory(user)
         lengths.append(len(memory))
     assert max(lengths) <= 2 * IDLE / 0.1 + 2
-    clock.now += 2 * IDLE
+    clock.time += 2 * IDLE
     memory(-1)
     assert len(memory) == 1
 

@@ -14,6 +14,7 @@ from reference_server.auth.routes import routes
 from reference_server.db import Database
 from reference_server.settings import Settings
 from reference_server.web.caller import Gateway
+from tests.reference_server.pieces import deep
 
 PERSON = {"email": "Ada@Example.com", "password": "difference engine"}
 NEW_SHAPE = {"x-supabase-api-version": "2024-01-01"}
@@ -44,13 +45,6 @@ async def test_anonymous_sign_up(client: Any, verifier: TokenVerifier) -> None:
     assert claims.raw["iss"] == "http://server.test/auth/v1"
     assert claims.raw["amr"][0]["method"] == "anonymous"
     assert session["expires_at"] == claims.expires_at
-
-
-def deep(levels: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for _ in range(levels - 1):
-        found = {"a": found}
-    return found
 
 
 async def test_metadata_is_nested_no_deeper_than_it_can_be_told(client: Any) -> None:

@@ -8,16 +8,7 @@ import pytest
 
 from reference_server.limits import join_limit as module
 from reference_server.limits.join_limit import JoinLimit, TooManyJoins
-
-
-class Clock:
-    """Time as the test tells it."""
-
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def __call__(self) -> float:
-        return self.time
+from tests.reference_server.pieces import Clock
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from reference_server.limits.join_limit import TooManyJoins
 from reference_server.matchmaking import batching
 from reference_server.matchmaking.engine import NotQueued
 from reference_server.rest.errors import of_database
+from tests.reference_server.matchmaking.conftest import DEADLINE
 
 BURSTS = 20
-DEADLINE = 10.0
 JOIN_BY_SQL = "select * from gurukul.match_waiting(array[$1::uuid], array['global'], array[null::uuid], '{}', '{}')"
 
 

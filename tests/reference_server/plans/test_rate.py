@@ -6,14 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference_server.plans.rate import BUCKETS, TICK, RateCounter
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def __call__(self) -> float:
-        return self.time
+from tests.reference_server.pieces import Clock
 
 
 def counter(limit: float | None) -> tuple[RateCounter, Clock]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.reference_server.pieces import SLOW
 from tests.reference_server.realtime.conftest import Site, changes, record, sessions_of
 
 UNABLE = "Unable to subscribe to changes with given parameters."
@@ -93,10 +94,6 @@ async def test_the_newer_filters(site: Site, filter_text: str, told: bool) -> No
         (frame,) = await changes(client, 1)
         await site.execute("delete from waiting_queue")
     assert sorted(frame.payload["ids"]) == sorted(ids if told else ids[:1])
-
-
-SLOW = "(.{0,100}){0,100}"
-"""PostgreSQL needs the better part of a second to compile it."""
 
 
 async def test_an_expression_that_takes_long_holds_up_nobody(site: Site) -> None:

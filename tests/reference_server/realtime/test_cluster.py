@@ -21,6 +21,7 @@ from reference_server.realtime.frames import Payload, UserBroadcast
 from reference_server.realtime.quotas import Quotas
 from reference_server.realtime.rooms import Rooms
 from reference_server.settings import Settings
+from tests.reference_server.pieces import deep
 from tests.reference_server.realtime.conftest import PATIENCE, PROMPT, Client, Site, running_site
 
 TOPIC = "realtime:room"
@@ -168,13 +169,6 @@ def test_what_can_be_read_beside_it_is_heard() -> None:
     good = ["broadcast", "public/room", {"n": 1}]
     hearer.hear(orjson.dumps(["another", [good, ["broadcast", "public/room", "e", False, "abcde"], good]]))
     assert told == [("public/room", Payload({"n": 1}))] * 2
-
-
-def deep(levels: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for _ in range(levels - 1):
-        found = {"a": found}
-    return found
 
 
 def test_what_cannot_be_written_is_dropped(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,9 +8,8 @@ import pytest
 
 from reference_server.db import Connection, Database
 from reference_server.realtime.expressions import PATIENCE_REST, STRIKES, Matcher
+from tests.reference_server.pieces import SLOW
 
-SLOW = "(.{0,100}){0,100}"
-"""PostgreSQL needs the better part of a second to compile it."""
 QUICK = ("abc", "^A", True)
 
 
