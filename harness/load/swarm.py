@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import math
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from harness.load.settings import SwarmSettings
 from harness.load.telling import Tally, Told, read_told
 from harness.target import Target, dump_target
 
+_LOOPBACK = "127.0.0.1"
 _STUCK = 90.0
 """A swarm whose schedule is over is given up when nobody has come further for so long, in seconds."""
 
@@ -130,7 +132,7 @@ async def run_swarm(
         f"--host={target.api_url}", f"--users={users}", f"--spawn-rate={users}", *settings.arguments(),
     ]  # fmt: skip
     if plan.processes > 1:
-        command.append(f"--processes={plan.processes}")
+        command += [f"--processes={plan.processes}", *_meeting_place()]
     log = folder / f"locust.{name}.log"
     status = await run_child(command, log, state.hear, within=_length(plan, due), stuck=_STUCK)
     state.raise_trouble(status, log)
@@ -138,6 +140,16 @@ async def run_swarm(
     return SwarmResult(
         _histories(folder, name), done.offered, done.started, done.offered - done.started, status, done.latest
     )
+
+
+def _meeting_place() -> tuple[str, ...]:
+    """Where the processes of one swarm meet: Locust's own port is the same for all, and two swarms would mix there."""
+    with socket.create_server((_LOOPBACK, 0)) as free:
+        port = free.getsockname()[1]
+    return (
+        f"--master-bind-host={_LOOPBACK}", f"--master-bind-port={port}",
+        f"--master-host={_LOOPBACK}", f"--master-port={port}",
+    )  # fmt: skip
 
 
 async def _run_joins(

@@ -51,6 +51,15 @@ async def test_two_processes_make_one_swarm(hardened, tmp_path):
     assert all(count == 2 for count in Counter(op.value["id"] for op in connects).values())
 
 
+async def test_two_swarms_side_by_side_do_not_mix(hardened, tmp_path):
+    """Each has its own processes: none of them plays for the other, and all who are due come."""
+    plan = SwarmPlan(**{**QUICK.__dict__, "processes": 2})
+    swarms = (run_swarm(plan, hardened, tmp_path, name=name) for name in ("left", "right"))
+    for name, result in zip(("left", "right"), await asyncio.gather(*swarms), strict=True):
+        assert (result.offered, result.started, result.dropped, result.exit_status) == (12, 12, 0, 0)
+        assert [path.name for path in result.histories] == [f"history.{name}.{n}.ndjson" for n in (0, 1)]
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 async def test_a_target_out_of_reach_is_our_trouble(tmp_path, processes):
     """The trouble of any of the child's processes comes back as one line, not as a traceback and not as a finding."""
