@@ -56,6 +56,9 @@ class Intent:
     think: float
     """From the end of it to the next search."""
     patience: float | None
+    """None: until the quiet time."""
+    crosses: bool = False
+    """Whether he leaves the queue just as somebody else joins; then he has no other patience."""
     vanish: Where | None = None
     kind: Kind = "close"
     """How he vanishes."""
@@ -82,6 +85,9 @@ class Persona:
     """How long he waits for a match; None: until the quiet time at the end."""
     goodbye: float = 3.0
     """How long after the longest talk he waits to be told of the end, before he ends the session himself."""
+    crossing: float = 0.0
+    """The share of his searches that he gives up just as somebody else joins, whatever his patience: such a leave races
+    a join, however fast the target answers both."""
     rounds: int = 1
     """How often he searches, at most; nobody searches again once the last has arrived."""
     think: Times = _THINK
@@ -118,7 +124,8 @@ class Persona:
         given = self.patience
         patience = given if given is None or isinstance(given, int | float) else given.draw(chance)
         where, kind, after = self._vanish(chance)
-        return Intent(talk, skip_after if skips else None, think, patience, where, kind, after)
+        crosses = chance.random() < self.crossing
+        return Intent(talk, skip_after if skips else None, think, patience, crosses, where, kind, after)
 
     def talk_time(self, seed: int) -> float:
         """How long a user with this seed talks at his first match when he is the offerer."""
@@ -145,6 +152,8 @@ def _said(persona: Persona) -> Iterator[str]:
     yield f"talks for {times_of(persona.talk)}"
     if persona.patience is not None:
         yield f"waits for {persona.patience}"
+    if persona.crossing:
+        yield f"leaves just as somebody else joins in {persona.crossing:.0%} of his searches"
     if persona.rounds > 1:
         yield f"searches {persona.rounds} times at most, and thinks for {persona.think}"
     if persona.skip:

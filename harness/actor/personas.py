@@ -9,11 +9,11 @@ SEARCHING = Persona(name="search_and_chat", rounds=3, skip=0.2)
 """Looks for anybody, talks or skips, and looks again."""
 
 CHURNING = Persona(
-    name="churner", hears="poll", talk=Uniform(1.0, 3.0), patience=Exponential(mean=0.05, most=0.5), rounds=6,
-    think=LogNormal(median=0.6, sigma=0.6, most=3.0), looks_back=True,
+    name="churner", hears="poll", talk=Uniform(1.0, 3.0), patience=Exponential(mean=0.05, most=0.5), crossing=0.5,
+    rounds=6, think=LogNormal(median=0.6, sigma=0.6, most=3.0), looks_back=True,
 )  # fmt: skip
-"""Leaves the queue almost at once, before he has subscribed, and looks whether he was matched all the same; thinks, and
-joins again."""
+"""Leaves the queue almost at once, or just as somebody else joins, before he has subscribed, and looks whether he was
+matched all the same; thinks, and joins again."""
 
 STAYING = Persona(name="stayer", talk=Uniform(1.0, 3.0), rounds=3, think=LogNormal(median=1.0, sigma=0.6, most=4.0))
 """Stays in the queue until he is matched, beside those who do not."""

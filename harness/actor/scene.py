@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.actor.circle import Circle
+from harness.actor.doorway import Doorway
 from harness.actor.journey import Report, unreported
 from harness.actor.persona import Persona
 from harness.actor.population import Population
@@ -29,6 +30,8 @@ class Scene:
     """Whether personas are mixed; then the history tells what each user plays."""
     circle: Circle = field(default_factory=Circle)
     """Who may be befriended."""
+    doorway: Doorway = field(default_factory=Doorway)
+    """When somebody joins."""
     storm: Storm = field(default_factory=Storm)
     """What cuts off many at once."""
     population: Population | None = None

@@ -31,6 +31,8 @@ _AFTER_SKIP = 0.5
 """Seconds from a skip to the next join, which asks for anybody, as the document's client does (PROTOCOL 4)."""
 _STAYS_AWAY = 1.0
 """Seconds that who vanished stays away longer than his partner may stay untold."""
+_LOITERS = 1.0
+"""How many seconds who wants to leave as somebody joins waits for somebody."""
 _TRIES = 3
 """How often a user knocks, and how often he asks for a partner, while nobody answers."""
 
@@ -172,6 +174,7 @@ class VirtualUser:
         return reply
 
     async def _join_once(self, due: float | None, since: float) -> JoinReply:
+        self._scene.doorway.comes()
         reply = await self._participant.join(self._mode, due=due)
         self._report("join", since, "" if reply.ok else f"answered {reply.status}" if reply.status else "no answer")
         return reply
@@ -183,7 +186,7 @@ class VirtualUser:
         """
         if reply.session is None:
             await self._participant.subscribe_matches()
-        patience = self._intent.patience
+        patience = 0.0 if self._intent.crosses else self._intent.patience
         wait = self._participant.next_match(_A_DAY if patience is None else patience)
         session = await _until(wait, self._scene.quiet.closing)
         if session is None:
@@ -203,6 +206,10 @@ class VirtualUser:
         Returns:
             The session that he was matched into while he left, where he looks back.
         """
+        if self._intent.crosses:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOITERS):
+                    await self._scene.doorway.somebody()
         if self._scene.quiet.closing.is_set():
             await self._scene.quiet.over.wait()
         await self._participant.leave()

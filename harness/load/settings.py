@@ -71,6 +71,7 @@ class SwarmSettings:
             talk=persona.talk if self.talk is None else self.talk,
             peer_share=persona.peer_share if self.peer_share is None else self.peer_share,
             patience=persona.patience if self.patience is None else self.patience,
+            crossing=persona.crossing if self.patience is None else 0.0,
             rounds=persona.rounds if self.rounds is None else self.rounds,
         )
 

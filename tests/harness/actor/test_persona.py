@@ -31,7 +31,10 @@ def test_each_search_has_an_intent_of_its_own(seed):
 
 
 def test_shares_are_about_what_was_asked():
-    """Of many searches the share that skips, vanishes, falls silent or is a ghost is that of the persona."""
+    """Of many searches the share that crosses, skips, vanishes, falls silent or is a ghost is that of the persona."""
+    crossing = [CHURNING.intent(seed).crosses for seed in range(4000)]
+    assert 0.48 < sum(crossing) / 4000 < 0.52
+    assert not any(SEARCHING.intent(seed).crosses for seed in range(100))
     skipping = [SEARCHING.intent(seed).skip is not None for seed in range(4000)]
     assert 0.18 < sum(skipping) / 4000 < 0.22
     gone = [mind for seed in range(4000) if (mind := VANISHING.intent(seed)).vanish]
@@ -62,7 +65,7 @@ def test_patience_is_none_a_number_or_drawn(given_, most):
     ("persona", "says"),
     [
         (SEARCHING, ["talks for 4 to 6 s, uniform", "searches 3 times at most", "log-normal, median 2 s", "skips 20%"]),
-        (CHURNING, ["waits for exponential, mean 0.05 s, at most 0.5 s"]),
+        (CHURNING, ["waits for exponential, mean 0.05 s, at most 0.5 s", "just as somebody else joins in 50% of his"]),
         (VANISHING, ["vanishes from 40% of his searches, after exponential"]),
         (FLOODING, ["floods for 8 to 16 s, uniform, 2 joins at once, 0.2 s apart"]),
         (replace(SEARCHING, friends=2, storm=8.0), ["befriends 2", "loses his socket every 8 s"]),

@@ -12,6 +12,7 @@ from harness.actor.persona import Flood, Persona, Vanishing
 from harness.actor.times import Uniform
 from harness.actor.virtual_user import VirtualUser
 from harness.client.dialect import NotAdmitted, NotReached
+from harness.client.participant import JoinReply
 from harness.history.op import Outcome
 from harness.peer.stage import Stage
 
@@ -176,6 +177,46 @@ async def test_patience_ends_with_a_last_look_and_a_leave(make_stage):
     journey = await play(stage, ann)
     assert (journey.joined, journey.matched) == (True, False)
     assert ann.calls == ["join global", "subscribe", "next_match", "poll", "leave"]
+
+
+async def test_who_leaves_as_somebody_joins_does_so_while_that_join_is_under_way(make_stage):
+    """He has looked before, so that nothing lies between the other's join and his leave."""
+    stage = make_stage(Persona(crossing=1.0))
+    ann, bob = stage.participant("ann", matched=False), stage.participant("bob", matched=False)
+    calls = ann.calls = bob.calls
+    looked, left, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def poll() -> None:
+        calls.append("poll")
+        looked.set()
+
+    async def leave() -> bool:
+        calls.append("leave")
+        left.set()
+        return True
+
+    async def join(mode: str, due: float | None = None) -> JoinReply:
+        await left.wait()
+        answered.set()
+        return JoinReply(429)
+
+    ann.poll, ann.leave, bob.join = poll, leave, join
+    leaving = asyncio.create_task(play(stage, ann))
+    await looked.wait()
+    assert "leave" not in calls
+    await asyncio.wait_for(play(stage, bob), 1)
+    await leaving
+    assert answered.is_set()
+    assert calls[-2:] == ["poll", "leave"]
+
+
+async def test_where_nobody_joins_he_leaves_all_the_same(make_stage, monkeypatch):
+    """After a second, as it is set."""
+    monkeypatch.setattr(virtual_user, "_LOITERS", 0.01)
+    stage = make_stage(Persona(crossing=1.0))
+    ann = stage.participant("ann", matched=False)
+    await play(stage, ann)
+    assert ann.calls[-2:] == ["poll", "leave"]
 
 
 async def test_who_waits_into_the_quiet_time_polls_inside_it_and_leaves_after_it(make_stage):

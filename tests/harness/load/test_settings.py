@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 
 import pytest
 
+from harness.actor.personas import CHURNING
 from harness.errors import Trouble
 from harness.load.settings import SwarmSettings, add_options, settings_of
 from harness.protocol.token import local_anon_key
@@ -27,6 +28,13 @@ def test_the_starter_and_the_generator_understand_each_other():
         talk=(1.0, 2.5), drain=3.0, lead=2.0, patience=3.5, rounds=2, folder="runs/one", name="documented.swarm",
     )  # fmt: skip
     assert parsed(*settings.arguments()) == settings
+
+
+def test_a_given_patience_holds_for_everybody():
+    """Also for who would leave just as somebody joins; else the persona says."""
+    churner = SwarmSettings(patience=2.0).told(CHURNING)
+    assert (churner.patience, churner.crossing) == (2.0, 0.0)
+    assert SwarmSettings().told(CHURNING) == CHURNING
 
 
 def test_locusts_own_users_and_rate_are_the_arrivals():
