@@ -32,6 +32,7 @@ update gurukul.matchmaking_settings
 _MATCH_WAITING = "select * from gurukul.match_waiting($1, $2, $3, $4, $5, $6, $7, $8)"
 _MATCH_UNHINDERED = "select * from gurukul.match_unhindered($1, $2, $3, $4, $5, $6, $7, $8)"
 _SWEEP = "select gurukul.sweep()"
+_END_SILENT = "select gurukul.end_silent_sessions()"
 _FORGET_JOINS = "select gurukul.forget_joins($1)"
 _LEAVE = "select gurukul.leave($1)"
 _STATUS = "select * from gurukul.status($1)"
@@ -59,10 +60,11 @@ class HardenedEngine:
         self._joins = JoinBatches(self._run_batch, self._write_signs, settings.queue_ttl / 4)
 
     def jobs(self) -> tuple[Job, ...]:
-        """The sweep, and the end of rate windows that have passed."""
+        """The sweep, the end of sessions whose members nobody hears of, and that of rate windows that have passed."""
         settings = self._settings
         return (
             Job("sweep", settings.queue_ttl / 4, _SWEEP),
+            Job("silent members", settings.queue_ttl / 4, _END_SILENT),
             Job("join windows", settings.join_rate_window, _FORGET_JOINS, (settings.join_rate_window,)),
         )
 

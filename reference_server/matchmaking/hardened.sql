@@ -542,6 +542,45 @@ begin
 end;
 $$;
 
+-- Members of whom no instance has ever seen a socket: who shows no life for queue_ttl seconds, counted from when he is
+-- first missed, has vanished. First missed he is in a session that is older than a quarter of that, by when whoever
+-- connects has done so. Sessions that somebody writes at this moment wait for the next round.
+create function gurukul.end_silent_sessions() returns void
+language plpgsql set search_path = '' set lock_timeout = '5s' as $$
+declare
+    v_nobody  constant uuid := gurukul.no_instance();
+    v_now     constant timestamptz := clock_timestamp();
+    v_ttl     constant interval := (select queue_ttl from gurukul.matchmaking_settings);
+begin
+    delete from gurukul.live_sockets l
+    where l.instance = v_nobody
+      and (not exists (select 1 from gurukul.session_members m where m.user_id = l.user_id)
+           or exists (select 1 from gurukul.live_sockets o where o.user_id = l.user_id and o.instance <> v_nobody));
+    if exists (select 1 from gurukul.live_sockets l where l.instance = v_nobody and l.gone_at <= v_now) then
+        perform gurukul.lock_matching();
+        perform gurukul.end_sessions(array_agg(e.id), array_agg(e.user_id))
+        from (
+            with silent as materialized (
+                select s.id, l.user_id
+                from gurukul.live_sockets l
+                join gurukul.session_members m on m.user_id = l.user_id
+                join public.chat_sessions s on s.id = m.session_id
+                where l.instance = v_nobody and l.gone_at <= v_now and s.started_at < v_now - v_ttl
+                order by s.id for no key update of s skip locked
+            )
+            select distinct on (id) id, user_id from silent
+        ) e;
+    end if;
+    insert into gurukul.live_sockets (user_id, instance, gone_at, patience)
+    select m.user_id, v_nobody, v_now + v_ttl, extract(epoch from v_ttl)
+    from gurukul.session_members m join public.chat_sessions s on s.id = m.session_id
+    where s.started_at < v_now - v_ttl / 4
+      and not exists (select 1 from gurukul.live_sockets l where l.user_id = m.user_id)
+    limit 5000
+    on conflict do nothing;
+end;
+$$;
+
 -- What no join brings about: stale entries go, rows that clients wrote are paired, old sessions end; and who was dropped
 -- an hour ago and has not come back will not ask.
 create function gurukul.sweep() returns void language plpgsql as $$

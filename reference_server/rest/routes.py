@@ -31,7 +31,9 @@ from reference_server.web.caller import Gateway
 from reference_server.web.lean import Lean
 
 WATCHED = frozenset({"chat_sessions", "waiting_queue"})
-"""Who reads these is waiting or talking: a sign of life."""
+"""Who reads these is waiting or talking; their cheap reads are polls."""
+ALIVE = WATCHED | {"messages"}
+"""Who reads these, or writes a message, shows life."""
 PLANS_KEPT = 65_536
 """Query strings whose statements are kept: each searching user polls with one of his own."""
 LONGEST_KEPT = 1_000
@@ -176,7 +178,7 @@ class _Rest:
         return read_answer(text, rows, query.offset, None, preferences)
 
     async def _read(self, request: Request, claims: Claims, table: Table, preferences: Preferences) -> Response:
-        if claims.sub is not None and table.name in WATCHED:
+        if claims.sub is not None and table.name in ALIVE:
             self._liveness.seen(claims.sub)
         raw = _raw_query(request)
         if header(request, b"range") or preferences.strip_nulls or len(raw) > LONGEST_KEPT:
@@ -215,6 +217,8 @@ class _Rest:
             returning=preferences.returning,
             defaults=preferences.defaults,
         )
+        if claims.sub is not None and table.name == "messages":
+            self._liveness.seen(claims.sub)
         return await self._change(request, claims, statement, preferences, table)
 
     async def _update(self, request: Request, claims: Claims, table: Table, preferences: Preferences) -> Response:

@@ -9,18 +9,24 @@ create unlogged table gurukul.instances (
 );
 
 -- One row for each user and instance that answers for him. gone_at is null while he has a socket there; after that it
--- says when he will have vanished unless he shows life.
+-- says when he will have vanished unless he shows life. Who is in a session and has had no socket anywhere may have a
+-- row of no instance, and with it a patience of his own: for so many seconds a sign of life puts off his vanishing.
 create unlogged table gurukul.live_sockets (
     user_id   uuid not null,
     instance  uuid not null,
     gone_at   timestamptz,
+    patience  float8,
     primary key (user_id, instance)
 ) with (fillfactor = 80);
 create index live_sockets_instance on gurukul.live_sockets (instance);
 
+create function gurukul.no_instance() returns uuid immutable language sql as $$
+    select '00000000-0000-0000-0000-000000000000'::uuid
+$$;
+
 -- One message of an instance: it lives; p_open have a socket there; p_lost have none since a while and will have
 -- vanished in p_left seconds; for p_gone it answers no more; p_seen have shown life over HTTP, which puts off their
--- vanishing for p_patience seconds, wherever their sockets were. False where nobody knew the instance (any more): then
+-- vanishing for p_patience seconds (or a patience of their own), wherever their sockets were. False where nobody knew the instance (any more): then
 -- it must tell all.
 create function gurukul.note_sockets(
     p_instance uuid, p_open uuid[], p_lost uuid[], p_left float8[], p_gone uuid[], p_seen uuid[], p_patience float8
@@ -46,8 +52,8 @@ begin
         on conflict (user_id, instance) do update set gone_at = excluded.gone_at;
     end if;
     if p_seen <> '{}' then
-        update gurukul.live_sockets set gone_at = v_now + make_interval(secs => p_patience)
-        where user_id = any (p_seen) and gone_at < v_now + make_interval(secs => p_patience);
+        update gurukul.live_sockets set gone_at = v_now + make_interval(secs => coalesce(patience, p_patience))
+        where user_id = any (p_seen) and gone_at < v_now + make_interval(secs => coalesce(patience, p_patience));
     end if;
     return v_known;
 end;
@@ -99,7 +105,7 @@ create function gurukul.absences(p_users uuid[]) returns table (user_id uuid, se
                                when l.gone_at is null then 'infinity'
                                else greatest(0, extract(epoch from l.gone_at - clock_timestamp())) end)::float8
     from unnest(p_users) u (user_id)
-    left join gurukul.live_sockets l on l.user_id = u.user_id
+    left join gurukul.live_sockets l on l.user_id = u.user_id and l.instance <> gurukul.no_instance()
     group by u.user_id
 $$;
 

@@ -26,7 +26,8 @@ class SessionTracker:
 
     A user without a socket has `settings.disconnect_grace` seconds to open another, here or at another instance. A sign
     of life over HTTP gives him until his next poll is due. When the time is up, `engine.vanished` is called, and called
-    again if that failed. Users who never had a socket are not watched: their queue entries end by their TTL.
+    again if that failed. Users who never had a socket are not watched here: their queue entries and their sessions end
+    by the TTL (`hardened.sql`).
     """
 
     def __init__(self, engine: Engine, settings: Settings, elsewhere: Whereabouts | None = None) -> None:

@@ -98,6 +98,16 @@ async def test_the_poll(world: World) -> None:
     assert world.seen.users == [world.bob, world.eve]
 
 
+async def test_who_reads_or_writes_messages_shows_life(world: World) -> None:
+    """Others than a member may try: it is their own life that they show. Friendships say nothing of a session."""
+    row = {"session_id": str(world.session), "sender_id": str(world.ada), "content": "{}"}
+    await world.call("POST", "messages", row, by=world.ada)
+    await world.call("GET", "messages?select=id", by=world.bob)
+    await world.call("GET", "messages?select=id")
+    await world.call("GET", "study_connections?select=id", by=world.eve)
+    assert world.seen.users == [world.ada, world.bob]
+
+
 async def test_times_and_nulls_in_json(world: World) -> None:
     """Times are written by PostgreSQL, in UTC, with all their microseconds; nulls are null."""
     answer = await world.call("GET", "chat_sessions?select=started_at,ended_at", by=world.ada)
