@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from harness.checkers.healing import Breach, Counted, Shadows, in_peace
 from harness.checkers.telling import Teller, short
 from harness.checkers.timeline import Effect, Facts, SessionFacts, UserFacts, sighting_of
-from harness.checkers.waiting import Wait, certain_waits, hidden_of
+from harness.checkers.waiting import Wait, alive_until, certain_waits, hidden_of
 from harness.checkers.watching import MATCHES, Watches
 from harness.history.op import Op
 from harness.results.finding import CheckResult
@@ -54,6 +54,8 @@ def _untold_by_poll(teller: Teller, facts: Facts, session: SessionFacts, member:
     if at == len(member.empties) or (member.empties[at].t1 or math.inf) >= session.active_until:
         return True
     poll = member.empties[at]
+    if (poll.t1 or math.inf) >= _heard_of_until(facts, session):
+        return None
     sentence = (
         f"user {short(member.user)} polled at {teller.at(poll.t0)} and was not shown session {short(session.session)} "
         f"with {short(session.partner_of(member.user))} ({teller.seen(session.first)}, {teller.until(session)}); "
@@ -62,6 +64,17 @@ def _untold_by_poll(teller: Teller, facts: Facts, session: SessionFacts, member:
     witness = (session.first.op, poll, session.ender.op if session.ender else None)
     start, due = session.born_after, poll.t1 or poll.t0
     return Breach(start, due, sentence, users=(member.user,), witness=witness, sessions=(session.session,))
+
+
+def _heard_of_until(facts: Facts, session: SessionFacts) -> float:
+    """Until then both members certainly counted as alive, since they joined: who is silent for the TTL may be taken for
+    vanished, and his session be ended."""
+    until = session.active_until
+    for member in facts.both(session) or ():
+        at = bisect_right(member.joins, session.known, key=lambda join: join.start)
+        since = member.joins[at - 1].start if at else -math.inf
+        until = min(until, alive_until(member, since, session.active_until, facts))
+    return until
 
 
 def _untold_by_push(

@@ -29,7 +29,7 @@ _BREAKS = frozenset({"disconnect", "lost"})
 _SELF = Via.SELF
 _NO_LIFE = frozenset({"disconnect", "lost", "drain", "fault", "push", "told", "signal_recv", "unsubscribe"})
 """Ops that are no sign of life: what was heard, and what stayed within the harness."""
-_UNSURE_LIFE = frozenset({"look", "fetch", "entry", "befriend", "probe"})
+_UNSURE_LIFE = frozenset({"look", "fetch", "entry", "befriend", "probe", "leave", "end", "signal_send"})
 """Signs of life that a target need not count as such."""
 _RARE = frozenset(
     {"fault", "look", "status", "entry", "befriend", "probe", "signal_send", "signal_recv", "fetch", "connect"}

@@ -98,7 +98,7 @@ def _waits_of(user: UserFacts, facts: Facts, hidden: Hidden) -> list[Wait]:
         limit = following.start if following else math.inf
         if at < len(starts):
             limit = min(limit, first_birth[at])
-        alive = _alive_until(user, join, limit, facts)
+        alive = alive_until(user, join.start, limit, facts)
         limit = _dropped_after(user, join, alive, facts)
         wait = Wait(user, join.op, join.until, limit, alive, limit, None)
         if user.accounted and at < len(starts):
@@ -110,11 +110,11 @@ def _waits_of(user: UserFacts, facts: Facts, hidden: Hidden) -> list[Wait]:
     return waits
 
 
-def _alive_until(user: UserFacts, join: Effect, limit: float, facts: Facts) -> float:
-    """How long, up to a limit, his signs of life certainly kept the entry of this join alive."""
+def alive_until(user: UserFacts, start: float, limit: float, facts: Facts) -> float:
+    """How long, up to a limit, he certainly counted as alive by the signs that he has shown from `start` on."""
     lasts = facts.budgets.queue_ttl - facts.budgets.tolerance
-    alive = join.start + lasts
-    for at in range(bisect_left(user.signs, join.start, key=lambda op: op.t0), len(user.signs)):
+    alive = start + lasts
+    for at in range(bisect_left(user.signs, start, key=lambda op: op.t0), len(user.signs)):
         op = user.signs[at]
         if alive >= limit or op.t0 > alive or (op.t1 is not None and op.t1 > alive):
             break

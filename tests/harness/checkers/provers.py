@@ -110,15 +110,22 @@ def too_many(ops: list[Op], _: Budgets) -> bool:
 
 
 def untold(ops: list[Op], budgets: Budgets) -> bool:
-    """A member polls in vain long after the session was seen, and neither did anything that ends it."""
+    """A member polls in vain long after the session was seen, neither did anything that ends it, and both are alive."""
     for sight in known(ops).values():
         if any(len(of(ops, member, "join")) != 1 or of(ops, member, *(ENDERS - {"join"})) for member in sight.members):
             continue
         due = sight.known + budgets.notify
         polls = [op for op in ops if op.op == "poll" and op.user in sight.members and op.outcome is Outcome.OK]
-        if any(op.t0 > due and op.value["session"] is None for op in polls):
+        vain = [op for op in polls if op.t0 > due and op.value["session"] is None]
+        if any(all(lively(ops, member, op.t0) for member in sight.members) for op in vain):
             return True
     return False
+
+
+def lively(ops: list[Op], user: str, until: float) -> bool:
+    """Whether he has shown life every few seconds from his join on."""
+    signs = sorted(op.t0 for op in of(ops, user, "join", "poll") if op.outcome is Outcome.OK and op.t0 < until)
+    return bool(signs) and all(b - a < 5 for a, b in pairwise([*signs, until]))
 
 
 def waiters(ops: list[Op], since: float, margin: float) -> list[str]:
@@ -128,9 +135,8 @@ def waiters(ops: list[Op], since: float, margin: float) -> list[str]:
         joins, polls = of(ops, user, "join"), of(ops, user, "poll")
         if len(joins) == 1 and joins[0].t1 is not None and not of(ops, user, *(ENDERS - {"join"})):
             start = max(since, joins[0].t1) + margin
-            signs = sorted(op.t0 for op in [*joins, *polls])
-            lively = all(b - a < 5 for a, b in pairwise(signs))
-            if lively and polls and polls[-1].t0 > start and all(op.value["session"] is None for op in polls):
+            in_vain = bool(polls) and polls[-1].t0 > start and all(op.value["session"] is None for op in polls)
+            if in_vain and lively(ops, user, polls[-1].t0):
                 found.append(user)
     return found
 

@@ -72,6 +72,8 @@ class World:
         self.at_once = rng.random() < 0.5  # whether a join that finds a partner is matched before it is answered
         self.renews = rng.random() < 0.5  # whether a second join keeps its place
         self.leave_ends = rng.random() < 0.3  # whether a leave ends the session too
+        self.misses = rng.random() < 0.5  # whether a session ends whose member has no socket and shows no life
+        self.shown: dict[str, float] = {}  # when each user last showed life
         self.closing = 1e9
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count(1)
@@ -136,6 +138,7 @@ class World:
         return next((s for s in self.sessions if s.active and user in s.members), None)
 
     def alive(self, user: str) -> None:
+        self.shown[user] = self.now
         entry = self.queue.get(user)
         if entry is not None:
             self.enter(user)
@@ -216,8 +219,20 @@ class World:
             elif self.fault == "MM-S7":
                 self.after(self.some(2.0, 0.5), lambda: self.end(session))
             self.push(user, f"matches:{user}", lambda: {"session": session.value(), "event": "INSERT"}, "push")
+            if self.misses:
+                self.miss(session, user)
         if self.fault in {"MM-S1", "MM-S7"}:
             self.after(self.some(0.5), self.match)
+
+    def miss(self, session: Session, user: str) -> None:
+        """Ends the session of somebody without a socket when he is silent for the TTL, or a little longer or less."""
+        left = self.shown.get(user, 0.0) + BUDGETS.queue_ttl + self.rng.uniform(-1, 1) * NEARLY * BUDGETS.tolerance
+        if left > self.now:
+            self.after(left - self.now, lambda: self.miss(session, user) if session.active else None)
+        elif any(link.open for link in self.links if link.user == user):
+            self.after(BUDGETS.queue_ttl, lambda: self.miss(session, user) if session.active else None)
+        else:
+            self.end(session)
 
     def end(self, session: Session) -> None:
         if not session.active:

@@ -21,6 +21,24 @@ BAD = {
         1.6-1.7 B poll -
         """,
     ),
+    "silent for almost the TTL, and a poll still shows nothing": (
+        "MM-L1",
+        """
+        0-0.1   A join
+        0-0.1   B join X(A,B)
+        5.3-5.4 A poll -
+        """,
+    ),
+    "silent for longer, and a sign of life came in time": (
+        "MM-L1",
+        """
+        0-0.1   A join
+        0-0.1   B join X(A,B)
+        4-4.1   A heartbeat
+        5-5.1   B heartbeat
+        8-8.1   A poll -
+        """,
+    ),
     "subscribed all the while, and no push came": (
         "MM-L1",
         """
@@ -127,6 +145,18 @@ GOOD = {
         0.5       A push X(A,B)
         1.4-1.6   B poll -
         2-2.1     B poll X(A,B)
+        """,
+    "a poll comes up empty after a silence in which he may have been taken for vanished": """
+        0-0.1   A join
+        0-0.1   B join X(A,B)
+        5-5.1   B heartbeat
+        8-8.1   A poll -
+        """,
+    "a poll comes up empty because the partner was silent for as long": """
+        0-0.1   A join
+        0-0.1   B join X(A,B)
+        4-4.1   A heartbeat
+        8-8.1   A poll -
         """,
     "a poll comes up empty because the session has been ended": """
         0-0.1     A join
