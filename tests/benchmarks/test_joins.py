@@ -26,10 +26,10 @@ import asyncpg
 import orjson
 import psutil
 import pytest
-import uvloop
 
 from reference_server.auth import TokenSigner
 from reference_server.settings import LOCAL_JWT_SECRET
+from tests.benchmarks.closed_loop import closed_loop
 from tests.benchmarks.cores import cores_apart, kept_to
 from tests.benchmarks.deployment import cpu_of
 
@@ -41,45 +41,6 @@ TURNS = 8
 SERVER = Path(__file__).with_name("server_with_noop.py")
 FRIENDS = (1, 7, 23, 51, 101)
 """How far apart in the list of users two of them are friends."""
-
-
-class Joiner(asyncio.Protocol):
-    """One connection that sends the next request as soon as the last is answered."""
-
-    def __init__(self, requests: Iterator[bytes], done: asyncio.Future[None]) -> None:
-        self._requests = requests
-        self._done = done
-        self._answer = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: Any = transport
-        self._next()
-
-    def data_received(self, data: bytes) -> None:
-        self._answer += data
-        head, found, body = self._answer.partition(b"\r\n\r\n")
-        if not found or len(body) < _length(head):
-            return
-        if not head.startswith(b"HTTP/1.1 200"):
-            self._done.set_exception(AssertionError(self._answer))
-            self._transport.close()
-            return
-        self._answer = b""
-        self._next()
-
-    def _next(self) -> None:
-        request = next(self._requests, None)
-        if request is not None:
-            self._transport.write(request)
-            return
-        self._transport.close()
-        if not self._done.done():
-            self._done.set_result(None)
-
-
-def _length(head: bytes) -> int:
-    _, _, rest = head.lower().partition(b"content-length:")
-    return int(rest.split(b"\r\n", 1)[0])
 
 
 @dataclass(frozen=True)
@@ -107,20 +68,20 @@ class Deployment:
     mode: str
     tokens: list[str] = field(default_factory=list)
 
-    async def joins(self) -> list[bytes]:
+    def joins(self) -> list[bytes]:
         """The joins of a turn, each by a user of his own who has shown his token once."""
         tokens = [self.tokens.pop() for _ in range(JOINS)]
-        await self.play([_request("POST", "/api/matching/leave", token) for token in tokens])
+        self.play([_request("POST", "/api/matching/leave", token) for token in tokens])
         return [_request("POST", "/api/matching/join", token, self.body) for token in tokens]
 
     def noops(self) -> list[bytes]:
         """The POSTs of a turn that do nothing, as long as joins."""
         return [_request("POST", "/noop", self.tokens[0], self.body)] * NOOPS
 
-    async def timed(self, requests: list[bytes]) -> Turn:
+    def timed(self, requests: list[bytes]) -> Turn:
         """Plays a turn."""
         cpu, start = cpu_of(self.process), time.perf_counter()
-        await self.play(requests)
+        self.play(requests)
         return Turn(len(requests), time.perf_counter() - start, cpu_of(self.process) - cpu)
 
     @property
@@ -135,13 +96,9 @@ class Deployment:
         finally:
             await connection.close()
 
-    async def play(self, requests: list[bytes]) -> None:
+    def play(self, requests: list[bytes]) -> None:
         """Sends them over as many connections as there are joiners."""
-        loop, todo = asyncio.get_running_loop(), iter(requests)
-        done = [loop.create_future() for _ in range(JOINERS)]
-        for future in done:
-            await loop.create_connection(lambda future=future: Joiner(todo, future), "127.0.0.1", self.port)
-        await asyncio.gather(*done)
+        closed_loop(self.port, requests, JOINERS)
 
 
 def _request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
@@ -210,16 +167,16 @@ def deployment(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[De
             process.wait(20)
 
 
-async def in_turns(deployment: Deployment) -> tuple[list[Turn], list[Turn]]:
+def in_turns(deployment: Deployment) -> tuple[list[Turn], list[Turn]]:
     """Turns of both, now one and now the other first; those before the first that counts are given, too."""
     noops, joins = list[Turn](), list[Turn]()
     for turn in range(TURNS + 1):
-        requests = await deployment.joins()
+        requests = deployment.joins()
         if turn % 2:
-            noops.append(await deployment.timed(deployment.noops()))
-        joins.append(await deployment.timed(requests))
+            noops.append(deployment.timed(deployment.noops()))
+        joins.append(deployment.timed(requests))
         if not turn % 2:
-            noops.append(await deployment.timed(deployment.noops()))
+            noops.append(deployment.timed(deployment.noops()))
     return noops, joins
 
 
@@ -253,7 +210,7 @@ select count(*) from public.chat_sessions s where s.status = 'active'
 def test_joins_beside_posts_that_do_nothing(benchmark: Any, deployment: Deployment) -> None:
     """Joins, each by a user who has not joined before; every match that is right counts."""
     benchmark.group = f"32 joiners at once over HTTP, {deployment.mode}"
-    noops, joins = benchmark.pedantic(lambda: uvloop.run(in_turns(deployment)), rounds=1)
+    noops, joins = benchmark.pedantic(in_turns, (deployment,), rounds=1)
     correct = asyncio.run(deployment.statement(_SESSIONS))
     told = figures(noops, joins) | {"correct_matches_per_s": round(correct / sum(turn.seconds for turn in joins), 1)}
     benchmark.extra_info.update(told)
