@@ -72,7 +72,9 @@ class World:
         self.at_once = rng.random() < 0.5  # whether a join that finds a partner is matched before it is answered
         self.renews = rng.random() < 0.5  # whether a second join keeps its place
         self.leave_ends = rng.random() < 0.3  # whether a leave ends the session too
-        self.misses = rng.random() < 0.5  # whether a session ends whose member has no socket and shows no life
+        self.other = random.Random()  # its draws leave the others as they are without it
+        self.other.setstate(rng.getstate())
+        self.misses = self.other.random() < 0.5  # whether a session ends whose member has no socket and shows no life
         self.shown: dict[str, float] = {}  # when each user last showed life
         self.closing = 1e9
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
@@ -226,7 +228,7 @@ class World:
 
     def miss(self, session: Session, user: str) -> None:
         """Ends the session of somebody without a socket when he is silent for the TTL, or a little longer or less."""
-        left = self.shown.get(user, 0.0) + BUDGETS.queue_ttl + self.rng.uniform(-1, 1) * NEARLY * BUDGETS.tolerance
+        left = self.shown.get(user, 0.0) + BUDGETS.queue_ttl + self.other.uniform(-1, 1) * NEARLY * BUDGETS.tolerance
         if left > self.now:
             self.after(left - self.now, lambda: self.miss(session, user) if session.active else None)
         elif any(link.open for link in self.links if link.user == user):
