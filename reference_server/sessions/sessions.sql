@@ -26,8 +26,8 @@ $$;
 
 -- One message of an instance: it lives; p_open have a socket there; p_lost have none since a while and will have
 -- vanished in p_left seconds; for p_gone it answers no more; p_seen have shown life over HTTP, which puts off their
--- vanishing for p_patience seconds (or a patience of their own), wherever their sockets were. False where nobody knew the instance (any more): then
--- it must tell all.
+-- vanishing for p_patience seconds (or a patience of their own), wherever their sockets were. False where nobody knew
+-- the instance (any more): then it must tell all.
 create function gurukul.note_sockets(
     p_instance uuid, p_open uuid[], p_lost uuid[], p_left float8[], p_gone uuid[], p_seen uuid[], p_patience float8
 ) returns boolean language plpgsql as $$

@@ -228,11 +228,14 @@ class World:
 
     def miss(self, session: Session, user: str) -> None:
         """Ends the session of somebody without a socket when he is silent for the TTL, or a little longer or less."""
+        if not session.active:
+            return
         left = self.shown.get(user, 0.0) + BUDGETS.queue_ttl + self.other.uniform(-1, 1) * NEARLY * BUDGETS.tolerance
-        if left > self.now:
-            self.after(left - self.now, lambda: self.miss(session, user) if session.active else None)
-        elif any(link.open for link in self.links if link.user == user):
-            self.after(BUDGETS.queue_ttl, lambda: self.miss(session, user) if session.active else None)
+        wait = left - self.now
+        if wait <= 0 and any(link.open for link in self.links if link.user == user):
+            wait = BUDGETS.queue_ttl
+        if wait > 0:
+            self.after(wait, lambda: self.miss(session, user))
         else:
             self.end(session)
 

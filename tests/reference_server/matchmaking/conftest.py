@@ -127,6 +127,14 @@ class Place:
         return await self.value(query)
 
 
+async def pair(place: Place) -> tuple[UUID, UUID]:
+    """Two users in a session: the one who waited, and the one who came."""
+    waiter, comer = await place.users(2)
+    await place.engine.join(waiter, "global")
+    assert await place.engine.join(comer, "global") is not None
+    return waiter, comer
+
+
 def until(event: asyncio.Event) -> Callable[[], Awaitable[None]]:
     """A way that takes until the event."""
 

@@ -14,7 +14,7 @@ from reference_server.limits.join_limit import TooManyJoins
 from reference_server.matchmaking import batching
 from reference_server.matchmaking.engine import NotQueued
 from reference_server.rest.errors import of_database
-from tests.reference_server.matchmaking.conftest import DEADLINE
+from tests.reference_server.matchmaking.conftest import DEADLINE, pair
 
 BURSTS = 20
 JOIN_BY_SQL = "select * from gurukul.match_waiting(array[$1::uuid], array['global'], array[null::uuid], '{}', '{}')"
@@ -36,14 +36,6 @@ async def hindered(place) -> None:
     async with asyncio.timeout(DEADLINE):
         while not any(join.hindered for join in place.engine._joins._gathering.values()):
             await place.value("select 1")
-
-
-async def pair(place) -> tuple[UUID, UUID]:
-    """Two users in a session: the one who waited, and the one who came."""
-    waiter, comer = await place.users(2)
-    await place.engine.join(waiter, "global")
-    assert await place.engine.join(comer, "global") is not None
-    return waiter, comer
 
 
 # ---------------------------------------------------------------- what a join answers

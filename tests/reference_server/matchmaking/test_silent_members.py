@@ -11,7 +11,7 @@ import pytest
 
 from reference_server.jobs.schedule import Schedule
 from reference_server.sessions.live_sockets import LiveSockets
-from tests.reference_server.matchmaking.conftest import DEADLINE, Place
+from tests.reference_server.matchmaking.conftest import DEADLINE, Place, pair
 
 TTL = 60.0
 ROUND = "select gurukul.end_silent_sessions()"
@@ -28,13 +28,11 @@ async def sockets(hardened: Place) -> AsyncIterator[LiveSockets]:
     await made.stop()
 
 
-async def pair(place: Place, age: float = 0.0) -> tuple[UUID, UUID]:
-    """Two users in a session that is so many seconds old: the one who waited, and the one who came."""
-    waiter, comer = await place.users(2)
-    await place.engine.join(waiter, "global")
-    await place.engine.join(comer, "global")
+async def old_pair(place: Place, age: float) -> tuple[UUID, UUID]:
+    """As `pair`, in a session that is so many seconds old."""
+    members = await pair(place)
     await pass_by(place, age)
-    return waiter, comer
+    return members
 
 
 async def pass_by(place: Place, seconds: float) -> None:
@@ -52,7 +50,7 @@ async def connected(sockets: LiveSockets, user: UUID) -> None:
 
 async def test_who_shows_no_life_for_the_ttl_has_vanished(hardened, sockets):
     """He is missed once the session is a quarter of it old; his partner, who is there, is told in his name."""
-    waiter, comer = await pair(hardened, TTL / 4 + 1)
+    waiter, comer = await old_pair(hardened, TTL / 4 + 1)
     await connected(sockets, comer)
     await hardened.execute(ROUND)
     assert TTL - DEADLINE < await hardened.value(LEFT, waiter) <= TTL
@@ -70,7 +68,7 @@ async def test_who_shows_no_life_for_the_ttl_has_vanished(hardened, sockets):
 
 async def test_a_sign_of_life_puts_it_off_by_the_whole_ttl(hardened, sockets):
     """Also at an instance that knows nothing else of him."""
-    waiter, _ = await pair(hardened, TTL)
+    waiter, _ = await old_pair(hardened, TTL)
     await hardened.execute(ROUND)
     await pass_by(hardened, TTL - DEADLINE)
     sockets.seen(waiter)
@@ -80,7 +78,7 @@ async def test_a_sign_of_life_puts_it_off_by_the_whole_ttl(hardened, sockets):
 
 async def test_both_may_be_silent(hardened):
     """Their session ends once."""
-    waiter, comer = await pair(hardened, TTL)
+    waiter, comer = await old_pair(hardened, TTL)
     await hardened.execute(ROUND)
     await pass_by(hardened, TTL + 1)
     await hardened.execute(ROUND)
@@ -90,14 +88,14 @@ async def test_both_may_be_silent(hardened):
 
 async def test_nobody_is_missed_in_a_young_session(hardened):
     """Clients subscribe a moment after they have joined."""
-    waiter, _ = await pair(hardened, TTL / 4 - DEADLINE)
+    waiter, _ = await old_pair(hardened, TTL / 4 - DEADLINE)
     await hardened.execute(ROUND)
     assert await hardened.value(LEFT, waiter) is None
 
 
 async def test_who_has_a_socket_is_not_missed(hardened, sockets):
     """His row of no instance goes when he opens one; the socket's end is then all that counts."""
-    waiter, comer = await pair(hardened, TTL)
+    waiter, comer = await old_pair(hardened, TTL)
     await connected(sockets, comer)
     await hardened.execute(ROUND)
     assert await hardened.value(LEFT, comer) is None
@@ -110,7 +108,7 @@ async def test_who_has_a_socket_is_not_missed(hardened, sockets):
 
 async def test_a_session_that_began_since_stays(hardened):
     """He was missed in one session, and has another partner now: what he did not do before does not count."""
-    waiter, _ = await pair(hardened, TTL)
+    waiter, _ = await old_pair(hardened, TTL)
     await hardened.execute(ROUND)
     await hardened.execute("update public.chat_sessions set status = 'ended'")
     (other,) = await hardened.users(1)
@@ -127,7 +125,7 @@ async def test_a_session_that_began_since_stays(hardened):
 async def test_a_session_that_somebody_writes_waits_for_the_next_round(hardened):
     """The others end, and nobody waits for the one."""
     busy, _ = await pair(hardened)
-    free, _ = await pair(hardened, TTL)
+    free, _ = await old_pair(hardened, TTL)
     await hardened.execute(ROUND)
     await pass_by(hardened, TTL + 1)
     async with hardened.database.transaction() as writer:
